@@ -46,7 +46,7 @@ type signed struct {
 
 type configured struct {
 	name   string
-	config kubeconfig
+	config access
 	leaf   leaf
 }
 
@@ -55,7 +55,7 @@ func labLayout(cfg *Config) layout {
 	name := cfg.clusterName()
 	// One name for cluster, user and context: so they merge into, and vanish
 	// from, a user's kubeconfig together.
-	config := kubeconfig{cluster: name, user: name, context: name, server: cfg.APIServerURL}
+	config := access{cluster: name, user: name, context: name, server: cfg.APIServerURL}
 	return layout{
 		leaves: []signed{{"etcd/admin", etcdCA, client("workbench-etcd-admin", "")}},
 		kubeconfigs: []configured{
@@ -115,7 +115,7 @@ func workerLayout(cfg *Config, n Node) layout {
 }
 
 func component(cfg *Config, file string, l leaf) configured {
-	return configured{file, kubeconfig{
+	return configured{file, access{
 		cluster: cfg.clusterName(),
 		user:    l.commonName,
 		context: l.commonName + "@" + cfg.clusterName(),

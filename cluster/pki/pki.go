@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"workbench/cluster/kubeconfig"
 )
 
 // Node is one node that needs credentials.
@@ -76,7 +78,7 @@ func (c *Config) validate() error {
 }
 
 // clusterName is the name of the cluster in kubeconfigs.
-func (c *Config) clusterName() string { return "workbench-" + c.Cluster }
+func (c *Config) clusterName() string { return kubeconfig.Name(c.Cluster) }
 
 // Ensure makes what is missing or no longer right, and leaves the rest
 // untouched. It must not run twice at the same time on one Dir. When ctx ends
