@@ -1,0 +1,135 @@
+package image
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"workbench/runtime/image/layer"
+	"workbench/runtime/image/pause"
+)
+
+// recipe is what makes an image out of a layer: how to run it, and what to call it.
+type recipe struct {
+	name, tag   string
+	description string
+	config      ocispec.ImageConfig
+}
+
+const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// recipes lists the images that share the layer of that name.
+func recipes(name string) []recipe {
+	switch name {
+	case "pause":
+		return []recipe{{
+			name: Domain + "/pause", tag: "1",
+			description: "Holds the namespaces of a pod open",
+			config:      ocispec.ImageConfig{User: "65535:65535", Entrypoint: []string{"/pause"}, WorkingDir: "/"},
+		}}
+	case "demo":
+		return []recipe{demoRecipe("1"), demoRecipe("2")}
+	case "toolbox":
+		return []recipe{{
+			name: Domain + "/toolbox", tag: "1",
+			description: "A shell and the commands to look around in a cluster",
+			config: ocispec.ImageConfig{
+				Env: []string{path, "HOME=/root"}, Cmd: []string{"/bin/sh"}, WorkingDir: "/",
+			},
+		}}
+	}
+	return nil
+}
+
+// demoRecipe gives every version the same layer and tells the program its version
+// by the environment, so that a rolling update needs no further disk space.
+func demoRecipe(version string) recipe {
+	return recipe{
+		name: Domain + "/demo", tag: version,
+		description: "A web application that says where it runs, and can be made to fail",
+		config: ocispec.ImageConfig{
+			User: "65532:65532", Env: []string{path, "DEMO_VERSION=" + version},
+			Entrypoint: []string{"/demo"}, WorkingDir: "/",
+			ExposedPorts: map[string]struct{}{"8080/tcp": {}}, StopSignal: "SIGTERM",
+		},
+	}
+}
+
+func (r recipe) labels() map[string]string {
+	return map[string]string{
+		ocispec.AnnotationTitle:       r.name,
+		ocispec.AnnotationDescription: r.description,
+		ocispec.AnnotationVersion:     r.tag,
+	}
+}
+
+// image assembles configuration and manifest around one layer.
+func (r recipe) image(arch string, layer Blob, diffID digest.Digest) (Image, error) {
+	epoch := time.Unix(0, 0).UTC()
+	config := r.config
+	config.Labels = r.labels()
+	configBlob, err := jsonBlob(ocispec.MediaTypeImageConfig, ocispec.Image{
+		Created:  &epoch,
+		Platform: ocispec.Platform{OS: "linux", Architecture: arch},
+		Config:   config,
+		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
+		History:  []ocispec.History{{Created: &epoch, CreatedBy: "workbench", Comment: r.description}},
+	})
+	if err != nil {
+		return Image{}, fmt.Errorf("describe image %s:%s: %w", r.name, r.tag, err)
+	}
+	manifest, err := jsonBlob(ocispec.MediaTypeImageManifest, ocispec.Manifest{
+		Versioned:   specs.Versioned{SchemaVersion: 2},
+		MediaType:   ocispec.MediaTypeImageManifest,
+		Config:      configBlob.Descriptor,
+		Layers:      []ocispec.Descriptor{layer.Descriptor},
+		Annotations: maps.Clone(config.Labels),
+	})
+	if err != nil {
+		return Image{}, fmt.Errorf("describe image %s:%s: %w", r.name, r.tag, err)
+	}
+	return Image{
+		Name: r.name, Tag: r.tag,
+		Digest: manifest.Digest, ID: configBlob.Digest,
+		Size:     manifest.Size + configBlob.Size + layer.Size,
+		manifest: manifest, config: configBlob, layers: []Blob{layer}, diffIDs: []digest.Digest{diffID},
+	}, nil
+}
+
+// pauseImage has its few hundred bytes in an uncompressed layer.
+func pauseImage(arch string) (Image, error) {
+	binary, err := pause.Binary(arch)
+	if err != nil {
+		return Image{}, err
+	}
+	tar, err := layer.Tar([]layer.Entry{layer.File("pause", 0o755, binary)})
+	if err != nil {
+		return Image{}, err
+	}
+	id := digest.FromBytes(tar)
+	blob := Blob{Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: id, Size: int64(len(tar))}, Body: tar}
+	return recipes("pause")[0].image(arch, blob, id)
+}
+
+func zstdBlob(id digest.Digest, body []byte) Blob {
+	return Blob{
+		Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerZstd, Digest: id, Size: int64(len(body))},
+		Body:       body,
+	}
+}
+
+func jsonBlob(mediaType string, value any) (Blob, error) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return Blob{}, err
+	}
+	return Blob{
+		Descriptor: ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(body), Size: int64(len(body))},
+		Body:       body,
+	}, nil
+}
