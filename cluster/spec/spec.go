@@ -1,0 +1,134 @@
+// Package spec is the lab's configuration file: its types, defaults,
+// validation and JSON Schema.
+//
+//	file -> Load -> Lab (every problem with file:line:column) -> Lab.Validate(machine)
+//
+// Load refuses what is wrong by itself, Validate also what this machine cannot
+// carry. Both report all problems at once, as Problems. A Lab made by Default
+// and changed by flags has no positions, but passes the same checks.
+//
+// The package imports the standard library and a YAML parser only.
+package spec
+
+// The identity of the file format.
+const (
+	APIVersion = "workbench/v1alpha1"
+	Kind       = "Lab"
+)
+
+// Lab is a whole configuration file.
+type Lab struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       Spec     `json:"spec"`
+
+	source source
+}
+
+// Metadata identifies a lab.
+type Metadata struct {
+	// Name is a DNS-1123 label of at most MaxName characters.
+	Name string `json:"name"`
+}
+
+// Spec says what a lab is made of.
+type Spec struct {
+	ControlPlanes Pool `json:"controlPlanes"`
+	Workers       Pool `json:"workers"`
+	// Nodes overrides single nodes by name: c1, c2, ... and w1, w2, ...
+	Nodes   map[string]Override `json:"nodes,omitempty"`
+	Network Network             `json:"network"`
+	// FailureDetection says how fast a dead node is noticed.
+	FailureDetection Profile `json:"failureDetection"`
+	// FeatureGates go to every Kubernetes component.
+	FeatureGates map[string]bool `json:"featureGates,omitempty"`
+	// Components are extra arguments by component; see ComponentNames.
+	Components map[string]Component `json:"components,omitempty"`
+}
+
+// Pool is a number of equal nodes.
+type Pool struct {
+	Count int `json:"count"`
+	// CPUs limits each node's processor time; 0 means the whole machine.
+	CPUs Cores `json:"cpus,omitempty"`
+	// Memory limits each node's memory; 0 means the whole machine.
+	Memory Bytes `json:"memory,omitempty"`
+}
+
+// Override changes one node. What it leaves out comes from the node's pool.
+type Override struct {
+	CPUs   Cores  `json:"cpus,omitempty"`
+	Memory Bytes  `json:"memory,omitempty"`
+	Labels Labels `json:"labels,omitempty"`
+	Taints Taints `json:"taints,omitempty"`
+}
+
+// Labels of a Node object.
+type Labels = map[string]string
+
+// Taints that a Node object registers with.
+type Taints = []Taint
+
+// Taint of a Node object.
+type Taint struct {
+	Key    string `json:"key"`
+	Value  string `json:"value,omitempty"`
+	Effect Effect `json:"effect"`
+}
+
+// Effect is what a taint does to pods that do not tolerate it.
+type Effect string
+
+// The effects of a taint.
+const (
+	NoSchedule       Effect = "NoSchedule"
+	PreferNoSchedule Effect = "PreferNoSchedule"
+	NoExecute        Effect = "NoExecute"
+)
+
+// Network holds the address ranges of a lab; IPv4, in CIDR notation.
+type Network struct {
+	// FabricCIDR is the network between the nodes.
+	FabricCIDR string `json:"fabricCIDR"`
+	// PodCIDR is cut into a /24 per worker.
+	PodCIDR     string `json:"podCIDR"`
+	ServiceCIDR string `json:"serviceCIDR"`
+	// ProxyMode is how kube-proxy programs the kernel.
+	ProxyMode ProxyMode `json:"proxyMode"`
+}
+
+// ProxyMode is a mode of kube-proxy.
+type ProxyMode string
+
+// The modes of kube-proxy a lab can run.
+const (
+	IPTables ProxyMode = "iptables"
+	NFTables ProxyMode = "nftables"
+)
+
+// Component configures one component on every node that runs it.
+type Component struct {
+	// ExtraArgs are flags without the leading dashes.
+	ExtraArgs map[string]string `json:"extraArgs,omitempty"`
+}
+
+// Default is the lab that `workbench up` boots without a file.
+func Default() Lab {
+	return Lab{
+		APIVersion: APIVersion,
+		Kind:       Kind,
+		Metadata:   Metadata{Name: "lab"},
+		Spec: Spec{
+			ControlPlanes: Pool{Count: 3},
+			Workers:       Pool{Count: 3},
+			Network: Network{
+				FabricCIDR:  "10.10.0.0/24",
+				PodCIDR:     "10.244.0.0/16",
+				ServiceCIDR: "10.96.0.0/16",
+				ProxyMode:   IPTables,
+			},
+			FailureDetection: Teaching,
+		},
+	}
+}
