@@ -57,12 +57,12 @@ func (j *Journal) sealed() bool {
 	return true
 }
 
-// seal compresses every full segment, in turns with the sealer.
+// seal stops the sealer and compresses every full segment in its place.
 func seal(t *testing.T, j *Journal) {
 	t.Helper()
+	j.sealer.stop()
 	for j.sealOldest() {
 	}
-	j.sealer.stop()
 	if !j.sealed() {
 		t.Fatal("a segment stayed plain")
 	}

@@ -55,7 +55,8 @@ func (s *sealer) stop() {
 	s.done.Wait()
 }
 
-// sealOldest seals one segment and tells whether there was one.
+// sealOldest seals one segment and tells whether there was one. Only one
+// goroutine may be in it.
 func (j *Journal) sealOldest() bool {
 	j.mu.Lock()
 	i := slices.IndexFunc(j.segments[:len(j.segments)-1], func(s segment) bool { return !s.sealed && !s.kept })
