@@ -1,0 +1,241 @@
+package ui
+
+import (
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"workbench/cluster/event"
+	"workbench/cluster/state"
+	"workbench/themes"
+	"workbench/ui/plain"
+	"workbench/ui/screen"
+	"workbench/ui/widget"
+)
+
+// app is the model.
+type app struct {
+	cfg     Config
+	outside outside
+	keys    keyMap
+	w, h    int
+
+	world *state.World
+	now   time.Time
+	clock time.Time // of the machine, at the last tick or batch
+	feed  []plain.Entry
+	held  []event.Event // arrived while the picture is frozen
+	froze bool
+	lost  lostMsg // zero while the supervisor answers
+
+	screens           []screen.Screen
+	current, previous int
+	chosen            bool // the user chose the screen: boot does not switch it
+	selection         screen.Selection
+	filters           map[string]string
+	filtering         bool
+
+	themes  []themes.Theme
+	theme   int
+	styles  themes.Styles
+	overlay overlay
+	pages   int // pagers opened so far
+	note    note
+	locked  bool
+	ticking bool
+	quit    Quit
+}
+
+// note is what the status line says.
+type note struct {
+	text string
+	bad  bool
+	at   time.Time
+}
+
+// tickMsg moves what counts down.
+type tickMsg time.Time
+
+// newApp makes the model; the configuration must be valid.
+func newApp(cfg Config, out outside) *app {
+	m := &app{cfg: cfg, outside: out, keys: newKeyMap(), world: state.New(), screens: screens(), filters: map[string]string{}}
+	m.themes, _ = themes.All()
+	for i, t := range m.themes {
+		if t.Name == cfg.Theme || (cfg.NoColor && t.Mono) {
+			m.theme = i
+		}
+	}
+	m.styles = m.themes[m.theme].Styles()
+	if cfg.Screen != "" {
+		m.current, _ = findScreen(m.screens, cfg.Screen)
+		m.chosen = true
+	}
+	return m
+}
+
+// Init implements tea.Model.
+func (m *app) Init() tea.Cmd { return nil }
+
+// Update implements tea.Model.
+func (m *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	var cmd tea.Cmd
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.w, m.h = msg.Width, msg.Height
+	case tea.ColorProfileMsg:
+		m.profile(msg.Profile)
+	case worldMsg:
+		m.attach(msg.world)
+	case eventsMsg:
+		m.arrive(msg.events)
+	case lostMsg:
+		if m.lost.err == nil {
+			m.lost = msg
+		}
+	case tickMsg:
+		m.tick(time.Time(msg))
+	case noteMsg:
+		m.say(msg.text, msg.bad)
+	case pageMsg:
+		if p, ok := m.overlay.(*pager); ok && p.id == msg.id {
+			p.add(msg)
+		}
+	case tea.MouseClickMsg:
+		cmd = m.click(msg)
+	case tea.MouseWheelMsg:
+		cmd = m.pass(msg)
+	case tea.PasteMsg:
+		m.paste(msg.Content)
+	case tea.KeyPressMsg:
+		cmd = m.press(msg)
+	}
+	return m, tea.Batch(cmd, m.schedule())
+}
+
+// View implements tea.Model.
+func (m *app) View() tea.View {
+	v := tea.NewView(m.draw().Render())
+	v.AltScreen = true
+	v.MouseMode = tea.MouseModeCellMotion
+	v.WindowTitle = "workbench " + m.world.Topology.Name
+	return v
+}
+
+// profile falls back to the theme without colour where the terminal has none.
+func (m *app) profile(p colorprofile.Profile) {
+	if p > colorprofile.ASCII {
+		return
+	}
+	for i, t := range m.themes {
+		if t.Mono {
+			m.theme, m.styles = i, t.Styles()
+		}
+	}
+}
+
+// schedule asks for the next tick while something counts down, and only then.
+func (m *app) schedule() tea.Cmd {
+	if m.ticking || m.froze || (!screen.Moving(m.world, m.now) && m.lost.err == nil) {
+		return nil
+	}
+	m.ticking = true
+	period := 250 * time.Millisecond
+	if m.cfg.ReducedMotion {
+		period = time.Second
+	}
+	return tea.Tick(period, func(at time.Time) tea.Msg { return tickMsg(at) })
+}
+
+// tick advances the time of the frame by the time that passed.
+func (m *app) tick(at time.Time) {
+	m.ticking = false
+	if passed := at.Sub(m.clock); !m.clock.IsZero() && passed > 0 && passed < 5*time.Second && !m.froze {
+		m.now = m.now.Add(passed)
+	}
+	m.clock = at
+}
+
+// press is a key, for the topmost that wants it: an overlay, the filter, the
+// screen, the app.
+func (m *app) press(msg tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case m.overlay != nil:
+		return m.overlay.handle(msg, m)
+	case m.filtering:
+		m.editFilter(msg)
+		return nil
+	case key.Matches(msg, m.keys.quit):
+		m.overlay = newQuit(m)
+		return nil
+	}
+	if number := msg.String(); len(number) == 1 && number[0] >= '1' && number[0] <= '9' {
+		m.number(int(number[0] - '0'))
+		return nil
+	}
+	if m.current != m.mine(msg) {
+		return m.global(msg)
+	}
+	return m.pass(msg)
+}
+
+// mine is the current screen when the key is one of its own, or one that no
+// global key claims; else -1.
+func (m *app) mine(msg tea.KeyPressMsg) int {
+	for _, b := range m.screen().Keys() {
+		if key.Matches(msg, b) && !key.Matches(msg, m.keys.back) {
+			return m.current
+		}
+	}
+	if key.Matches(msg, m.keys.back) && m.selection.InComponents {
+		return m.current
+	}
+	for _, b := range m.keys.bindings() {
+		if key.Matches(msg, b) {
+			return -1
+		}
+	}
+	return m.current
+}
+
+func (m *app) screen() screen.Screen { return m.screens[m.current] }
+
+// pass hands a message to the overlay or the screen.
+func (m *app) pass(msg tea.Msg) tea.Cmd {
+	if m.overlay != nil {
+		return m.overlay.handle(msg, m)
+	}
+	return m.do(m.screen().Handle(msg, m.context()))
+}
+
+// context is what screens see.
+func (m *app) context() *screen.Context {
+	return &screen.Context{
+		World: m.world, Now: m.now, Styles: &m.styles, Selection: &m.selection,
+		Filter: m.filters[m.screen().About().ID], Feed: m.feed, Room: screen.RoomFor(m.w, m.h),
+	}
+}
+
+// click finds what was clicked by drawing the frame once more: drawing is pure.
+func (m *app) click(msg tea.MouseClickMsg) tea.Cmd {
+	zone := m.draw().Hit(msg.X, msg.Y)
+	switch {
+	case zone == "":
+		return nil
+	case len(zone) > 4 && zone[:4] == "tab/":
+		if m.overlay == nil {
+			m.number(int(zone[4] - '0'))
+		}
+		return nil
+	default:
+		return m.pass(screen.Click{Zone: zone})
+	}
+}
+
+// draw draws a frame.
+func (m *app) draw() *widget.Frame {
+	f := widget.NewFrame(m.w, m.h, m.styles.Base, m.cfg.ASCII)
+	m.shell(f.Surface())
+	return f
+}

@@ -1,0 +1,93 @@
+package ui
+
+import (
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"workbench/ui/screen"
+	"workbench/ui/widget"
+)
+
+// help lists all keys, from the key maps that the keys themselves are matched by.
+type help struct {
+	keys   screen.ListKeys
+	scroll int
+}
+
+func newHelp(*app) *help { return &help{keys: screen.NewListKeys()} }
+
+// section is the keys of one part of the app.
+type section struct {
+	title string
+	keys  []key.Binding
+}
+
+func (h *help) sections(m *app) []section {
+	out := []section{{m.screen().About().Title, m.screen().Keys()}}
+	out = append(out, section{"Screens", numbers(m.screens)}, section{"Everywhere", m.keys.bindings()})
+	for i, s := range m.screens {
+		if i != m.current && len(s.Keys()) > 0 {
+			out = append(out, section{"on " + s.About().Title, s.Keys()})
+		}
+	}
+	return append(out, section{"In pages", pagerKeys().bindings()},
+		section{"Lamps", lamps()})
+}
+
+// lamps explains the shapes of states.
+func lamps() []key.Binding {
+	var out []key.Binding
+	for _, l := range [][2]string{{"●", "ready, running"}, {"◐", "starting, pending"}, {"◒", "degraded"}, {"○", "waiting, stopped"},
+		{"‖", "frozen"}, {"✗", "down, failed"}, {"↻", "restarts soon"}, {"◌", "being deleted"}, {"★", "Raft leader"}, {"?", "inferred, not observed"}} {
+		out = append(out, key.NewBinding(key.WithKeys(l[0]), key.WithHelp(l[0], l[1])))
+	}
+	return out
+}
+
+func (h *help) handle(msg tea.Msg, m *app) tea.Cmd {
+	if to, ok := h.keys.Move(msg, h.scroll, 200); ok {
+		h.scroll = to
+		return nil
+	}
+	if _, ok := msg.(tea.KeyPressMsg); ok {
+		m.overlay = nil
+	}
+	return nil
+}
+
+func (h *help) draw(s widget.Surface, m *app) {
+	st := &m.styles
+	sw, sh := s.Size()
+	type line struct{ key, text string }
+	var lines []line
+	for i, sec := range h.sections(m) {
+		if i > 0 {
+			lines = append(lines, line{})
+		}
+		lines = append(lines, line{"", sec.title})
+		for _, b := range sec.keys {
+			lines = append(lines, line{b.Help().Key, b.Help().Desc})
+		}
+	}
+	columns := max(1, min(3, (sw-4)/44))
+	each := (len(lines) + columns - 1) / columns
+	in := dialog(s, m, "Keys", min(columns*46, sw-6), max(min(each, sh-2), 1), widget.Box{Badge: "any other key closes", BadgeStyle: st.Muted})
+	iw, ih := in.Size()
+	if each > ih {
+		columns, each = max(1, columns), ih
+	}
+	first := max(0, min(h.scroll, len(lines)-columns*each))
+	for i, l := range lines[min(first, len(lines)):] {
+		if i >= columns*each {
+			break
+		}
+		x, y, cw := i/max(each, 1)*(iw/columns), i%max(each, 1), iw/columns-2
+		if l.key == "" {
+			in.Fit(x, y, cw, st.Title, l.text)
+			continue
+		}
+		in.Fit(x, y, 9, st.Key, l.key)
+		in.Fit(x+10, y, cw-10, st.Text, l.text)
+	}
+	widget.Scrollbar(in.Sub(iw-1, 0, 1, ih), st, first/max(columns, 1), (len(lines)+columns-1)/columns)
+}

@@ -1,0 +1,50 @@
+package ui
+
+import (
+	"charm.land/bubbles/v2/key"
+
+	"workbench/ui/screen"
+)
+
+// keyMap are the keys that work on every screen.
+type keyMap struct {
+	help, palette, filter, back, previous key.Binding
+	freeze, step, live, undo, lock, theme key.Binding
+	quit                                  key.Binding
+}
+
+func newKeyMap() keyMap {
+	bind := func(help, text string, keys ...string) key.Binding {
+		return key.NewBinding(key.WithKeys(keys...), key.WithHelp(help, text))
+	}
+	return keyMap{
+		help:     bind("?", "help", "?"),
+		palette:  bind(":", "palette", ":", "ctrl+p"),
+		filter:   bind("/", "filter", "/"),
+		back:     bind("esc", "close, clear the filter, go back", "esc"),
+		previous: bind("-", "screen before", "-", "backspace"),
+		freeze:   bind("space", "freeze the picture", "space"),
+		step:     bind(".", "frozen: one event on", "."),
+		live:     bind("end", "live again", "end"),
+		undo:     bind("u", "undo the last fault", "u"),
+		lock:     bind("L", "lock against faults", "L"),
+		theme:    bind("t", "next theme", "t"),
+		quit:     bind("q", "quit", "q", "ctrl+c"),
+	}
+}
+
+func (k keyMap) bindings() []key.Binding {
+	return []key.Binding{k.palette, k.filter, k.freeze, k.step, k.live, k.undo, k.lock, k.theme, k.previous, k.back, k.quit, k.help}
+}
+
+// numbers are the keys of the screens, for help.
+func numbers(all []screen.Screen) []key.Binding {
+	var keys []key.Binding
+	for _, s := range all {
+		if a := s.About(); a.Number > 0 {
+			n := string(rune('0' + a.Number))
+			keys = append(keys, key.NewBinding(key.WithKeys(n), key.WithHelp(n, a.Title+": "+a.Text)))
+		}
+	}
+	return keys
+}

@@ -1,0 +1,37 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"workbench/ui/screen"
+	"workbench/ui/screen/boot"
+	"workbench/ui/screen/components"
+	"workbench/ui/screen/lab"
+	"workbench/ui/screen/raft"
+	"workbench/ui/screen/workloads"
+)
+
+// screens are all screens, in the order of their numbers. The numbers 3, 4, 5
+// and 8 are kept for the screens of watches, scheduling, proxy rules and time.
+func screens() []screen.Screen {
+	return []screen.Screen{
+		boot.New(),
+		lab.New(),
+		raft.New(),
+		workloads.New(),
+		components.New(),
+	}
+}
+
+// findScreen is the index of a screen.
+func findScreen(all []screen.Screen, id string) (int, error) {
+	var known []string
+	for i, s := range all {
+		if s.About().ID == id {
+			return i, nil
+		}
+		known = append(known, s.About().ID)
+	}
+	return 0, fmt.Errorf("screen %q: there is no such screen; there are %s", id, strings.Join(known, ", "))
+}

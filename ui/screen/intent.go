@@ -1,0 +1,43 @@
+package screen
+
+// Intent is what a screen wants of the app.
+type Intent interface{ intent() }
+
+// Fault asks the user to confirm an action of the supervisor on a target.
+type Fault struct{ Verb, Target string }
+
+// Act does an action at once: one that only repairs.
+type Act struct{ Verb, Target string }
+
+// Page runs a command of the workbench binary and shows what it prints.
+type Page struct {
+	Title string
+	Args  []string
+	// Follow stays at the end as more is printed.
+	Follow bool
+}
+
+// Shell runs a command of the workbench binary in the whole terminal.
+type Shell struct{ Args []string }
+
+// Command runs a command of the workbench binary after the user confirmed it;
+// what it prints goes to the status line.
+type Command struct {
+	Question string
+	Detail   string
+	Args     []string
+}
+
+// Open goes to another screen.
+type Open struct{ ID string }
+
+// Note is a sentence for the status line.
+type Note struct{ Text string }
+
+func (Fault) intent()   {}
+func (Act) intent()     {}
+func (Page) intent()    {}
+func (Shell) intent()   {}
+func (Command) intent() {}
+func (Open) intent()    {}
+func (Note) intent()    {}

@@ -1,0 +1,102 @@
+package lab
+
+import (
+	"strings"
+
+	"workbench/cluster/event"
+	"workbench/cluster/state"
+	"workbench/ui/screen"
+	"workbench/ui/widget"
+)
+
+// tallest is the height of a box beyond which more lines say nothing more.
+const tallest = 12
+
+// tile is how nodes are laid out: columns of boxes of w x h cells; no columns
+// means a list of lines.
+type tile struct{ columns, w, h int }
+
+// layout finds the largest boxes with which two groups of nodes fit.
+func layout(w, h, controlPlanes, workers int) tile {
+	for _, least := range []struct{ w, h int }{{30, 10}, {24, 9}, {22, 6}, {18, 5}, {16, 4}} {
+		most := max(w/least.w, 1)
+		if w < least.w {
+			continue
+		}
+		columns := min(most, max(controlPlanes, workers, 1))
+		rows := ceil(controlPlanes, columns) + ceil(workers, columns)
+		if rows > 0 && rows*least.h <= h {
+			return tile{columns: columns, w: min(w/columns, 64), h: min(h/rows, tallest)}
+		}
+	}
+	return tile{}
+}
+
+func ceil(n, by int) int { return (n + by - 1) / by }
+
+func drawNodes(s widget.Surface, cx *screen.Context) {
+	w, h := s.Size()
+	var groups [2][]*state.Node
+	for _, n := range cx.Order() {
+		if n.Role == event.Worker {
+			groups[1] = append(groups[1], n)
+		} else {
+			groups[0] = append(groups[0], n)
+		}
+	}
+	t := layout(w, h, len(groups[0]), len(groups[1]))
+	if t.columns == 0 {
+		drawList(s, cx)
+		return
+	}
+	y := 0
+	for _, group := range groups {
+		for i, n := range group {
+			box := s.Sub(i%t.columns*t.w, y+i/t.columns*t.h, t.w, t.h)
+			box.Zone("node/" + n.Name)
+			drawNode(box, cx, n)
+		}
+		y += ceil(len(group), t.columns) * t.h
+	}
+}
+
+// greyed says that a filter is active and the node is not what it asks for: its
+// place stays, because place carries meaning here.
+func greyed(cx *screen.Context, n *state.Node) bool {
+	if cx.Filter == "" {
+		return false
+	}
+	text := n.Name + " " + string(n.Role) + " " + string(n.State) + " " + strings.Join(n.TopologyNode.Components, " ")
+	for _, key := range cx.World.Kube.PodsOn(n.Name) {
+		text += " " + key
+	}
+	return !strings.Contains(strings.ToLower(text), strings.ToLower(cx.Filter))
+}
+
+// drawList draws one line per node, where there is no room for boxes.
+func drawList(s widget.Surface, cx *screen.Context) {
+	st := cx.Styles
+	t := widget.Table{Focused: true, Zone: "row/", Columns: []widget.Column{
+		{Title: "NODE"}, {Title: "STATE"}, {Title: "KUBERNETES", Grow: true}, {Title: "LAMPS", Drop: 2}, {Title: "CPU", Right: true, Drop: 3},
+		{Title: "MEM", Right: true, Drop: 4}, {Title: "PODS", Right: true, Drop: 1},
+	}}
+	for i, n := range cx.Order() {
+		if n == cx.Node() {
+			t.Selected = i
+		}
+		lamp, says := widget.NodeLamp(st, n), verdict(cx, n)
+		row := []widget.Cell{
+			{Text: n.Name, Style: st.Strong}, {Text: lamp.Glyph + " " + lamp.Word, Style: lamp.Style},
+			{Text: says.text, Style: says.style}, {Text: glyphs(cx, n), Style: lamp.Style},
+			{Text: numberOf(n, true), Style: st.Text}, {Text: numberOf(n, false), Style: st.Text},
+			{Text: widget.Count(len(cx.World.Kube.PodsOn(n.Name))), Style: st.Text},
+		}
+		if greyed(cx, n) {
+			for i := range row {
+				row[i].Style = st.Faint
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	t.Draw(s, st)
+}

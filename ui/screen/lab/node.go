@@ -1,0 +1,192 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+
+	"workbench/cluster/event"
+	"workbench/cluster/state"
+	"workbench/themes"
+	"workbench/ui/pane"
+	"workbench/ui/screen"
+	"workbench/ui/widget"
+)
+
+// phrase is a text in a style.
+type phrase struct {
+	text  string
+	style themes.Style
+}
+
+// drawNode draws a node as a box, with as much as its height allows.
+func drawNode(s widget.Surface, cx *screen.Context, n *state.Node) {
+	st := cx.Styles
+	selected, dim := n == cx.Node(), greyed(cx, n)
+	lamp := widget.NodeLamp(st, n)
+	box := widget.Box{Title: n.Name, TitleStyle: st.Strong, Badge: role(s, n), BadgeStyle: st.Muted, Border: st.Border, Footer: n.IP}
+	switch {
+	case dim:
+		box.TitleStyle, box.Border = st.Faint, st.Faint
+	case n.State == event.NodeKilled:
+		box.Border, box.Badge, box.BadgeStyle = st.Bad, "✗ KILLED", st.BadBadge
+	case n.State == event.NodePaused:
+		box.Border, box.Badge, box.BadgeStyle = st.Paused, "‖ PAUSED", st.Paused
+	case n.State == event.NodeStopped:
+		box.Border, box.Badge, box.BadgeStyle = st.Off, "○ STOPPED", st.Off
+	}
+	if selected {
+		box.Heavy, box.Title, box.TitleStyle = true, n.Name, st.Title
+		if n.State == event.NodeRunning || n.State == "" {
+			box.Border = st.Focus
+		}
+	}
+	in := box.Draw(s).Inset(1, 0)
+	w, h := in.Size()
+	y := 0
+	line := func(draw func(y int)) {
+		if y < h {
+			draw(y)
+			y++
+		}
+	}
+	line(func(y int) { headline(in, y, cx, n, lamp) })
+	if h >= 6 {
+		line(func(y int) { outlookLine(in, y, cx, n) })
+	}
+	lines := 1
+	if h >= 7 {
+		lines = 2
+	}
+	y += lamps(in.Sub(0, y, w, min(lines, h-y)), cx, n)
+	if h >= 6 || h == 4 {
+		line(func(y int) { pane.CPU(in, 0, y, w, cx, n) })
+		if h >= 6 {
+			line(func(y int) { pane.Memory(in, 0, y, w, cx, n) })
+		}
+	}
+	if taints := taintLine(cx, n); taints != "" && h-y >= 2 {
+		line(func(y int) { in.Fit(0, y, w, st.Warn, taints) })
+	}
+	pods(in.Sub(0, y, w, h-y), cx, n)
+	if dim {
+		fade(s, st)
+	}
+}
+
+// role is the badge of a node, as long as the box allows.
+func role(s widget.Surface, n *state.Node) string {
+	if w, _ := s.Size(); w < len(n.Name)+len(n.Role)+9 && n.Role == event.ControlPlane {
+		return "control"
+	}
+	return string(n.Role)
+}
+
+func fade(s widget.Surface, st *themes.Styles) {
+	_, h := s.Size()
+	for y := range h {
+		s.Recolor(y, st.Faint)
+	}
+}
+
+// headline is a node's state, and what Kubernetes or Raft has to say of it.
+func headline(s widget.Surface, y int, cx *screen.Context, n *state.Node, lamp widget.Lamp) {
+	w, _ := s.Size()
+	text := lamp.Glyph + " " + lamp.Word
+	if n.State != event.NodeRunning && n.State != "" && w > 26 {
+		text += " " + widget.Seconds(cx.Now.Sub(n.Since)) + " ago"
+	}
+	x := s.Fit(0, y, w, lamp.Style, text)
+	if says := verdict(cx, n); x+widget.Width(says.text)+1 <= w {
+		s.Right(w, y, says.style, says.text)
+	} else {
+		s.Fit(x+1, y, w-x-1, says.style, says.text)
+	}
+}
+
+// verdict is what the others think of a node: the Ready condition of a worker,
+// the Raft role of a control plane.
+func verdict(cx *screen.Context, n *state.Node) phrase {
+	st := cx.Styles
+	if kn := cx.World.Kube.Nodes[n.Name]; kn != nil {
+		ready := widget.ReadyLamp(st, kn)
+		if kn.Ready != "True" && !kn.Since.IsZero() {
+			ready.Word += " " + widget.Age(cx.Now.Sub(kn.Since))
+		}
+		return phrase{ready.Glyph + " " + ready.Word, ready.Style}
+	}
+	if m := cx.World.Raft.Members[n.Name]; m != nil && (m.Role != "" || len(m.Swim) > 0) {
+		raft := widget.RaftLamp(st, m.Role)
+		if m.Role == "" {
+			return phrase{raft.Glyph + " etcd down", raft.Style}
+		}
+		return phrase{fmt.Sprintf("%s %s term %d", raft.Glyph, raft.Word, m.Term), raft.Style}
+	}
+	if n.Role == event.Worker {
+		return phrase{"○ no Node yet", st.Off}
+	}
+	return phrase{}
+}
+
+// outlookLine says what comes next: the lease's age, then the time until the
+// node is NotReady, then the time until its pods are evicted.
+func outlookLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
+	st, w := cx.Styles, 0
+	w, _ = s.Size()
+	o := screen.NodeOutlook(cx.World, cx.Now, n.Name)
+	top := cx.World.Topology
+	switch {
+	case o.Evicting && o.EvictIn > 0:
+		countdown(s, y, st, st.Warn, fmt.Sprintf("evicts %s", widget.Plural(o.Waiting, "pod")), "in "+widget.Seconds(o.EvictIn)+"?",
+			1-float64(o.EvictIn)/float64(top.EvictionDelay))
+	case o.Evicting:
+		s.Fit(0, y, w, st.Bad, "eviction of "+widget.Plural(o.Waiting, "pod")+" is due")
+	case o.NotReady && o.Leaving > 0:
+		s.Fit(0, y, w, st.Bad, widget.Plural(o.Leaving, "pod")+" evicted")
+	case o.Silent && o.NotReadyIn > 0:
+		countdown(s, y, st, st.Warn, "lease "+widget.Seconds(o.LeaseAge), "NotReady "+widget.Seconds(o.NotReadyIn)+"?",
+			float64(o.LeaseAge)/float64(top.GracePeriod))
+	case o.Silent:
+		s.Fit(0, y, w, st.Bad, "lease "+widget.Seconds(o.LeaseAge)+", NotReady is due")
+	case o.HasLease:
+		x := s.Text(0, y, st.Muted, "lease ")
+		s.Fit(x, y, w-x, st.Text, widget.Seconds(o.LeaseAge)+" old")
+	case n.Role == event.ControlPlane:
+		controlLine(s, y, cx, n)
+	case n.Cause != "":
+		s.Fit(0, y, w, st.Muted, widget.Clean(n.Cause))
+	}
+}
+
+// controlLine says which leader leases the node's components hold.
+func controlLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
+	w, _ := s.Size()
+	if held := heldBy(cx, n); held != "" {
+		x := s.Text(0, y, cx.Styles.Muted, "leads ")
+		s.Fit(x, y, w-x, cx.Styles.Leader, held)
+	}
+}
+
+// countdown draws a text, a gauge and what it counts down to in one line.
+func countdown(s widget.Surface, y int, st *themes.Styles, style themes.Style, text, goal string, share float64) {
+	w, _ := s.Size()
+	x := s.Fit(0, y, w, style, text) + 1
+	room := w - x - widget.Width(goal) - 1
+	if room < 3 {
+		s.Fit(x, y, w-x, style, "› "+goal)
+		return
+	}
+	widget.Gauge(s, x, y, room, style, st.Faint, share)
+	s.Right(w, y, style, goal)
+}
+
+// heldBy are the leader leases a node's components hold, in short.
+func heldBy(cx *screen.Context, n *state.Node) string {
+	var held []string
+	for _, lease := range []string{"kube-controller-manager", "cloud-controller-manager", "kube-scheduler"} {
+		l := cx.World.Kube.Leases["kube-system/"+lease]
+		if l != nil && (l.Holder == n.Name || strings.HasPrefix(l.Holder, n.Name+"_")) {
+			held = append(held, pane.ShortName(lease))
+		}
+	}
+	return strings.Join(held, " ")
+}

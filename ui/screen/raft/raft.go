@@ -1,0 +1,281 @@
+// Package raft is the screen of the etcd members: who leads, what each has in
+// its log, how the last elections went, and what that means for writes.
+package raft
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"workbench/cluster/event"
+	"workbench/cluster/state"
+	"workbench/ui/screen"
+	"workbench/ui/widget"
+)
+
+// Raft is the screen.
+type Raft struct {
+	list    screen.ListKeys
+	in, out key.Binding
+	zoom    int
+}
+
+// spans are the zoom levels of the swimlane.
+func spans() []time.Duration {
+	return []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
+}
+
+// New is the screen at its start.
+func New() *Raft {
+	return &Raft{
+		list: screen.NewListKeys(),
+		in:   key.NewBinding(key.WithKeys("+", "="), key.WithHelp("+", "zoom in on the election")),
+		out:  key.NewBinding(key.WithKeys("-", "_"), key.WithHelp("-", "zoom out")),
+		zoom: 1,
+	}
+}
+
+// About implements screen.Screen.
+func (r *Raft) About() screen.About {
+	return screen.About{Number: 2, ID: "raft", Title: "Raft", Filters: true,
+		Text: "etcd's members, their logs and elections, and who can commit"}
+}
+
+// Keys implements screen.Screen.
+func (r *Raft) Keys() []key.Binding {
+	return append([]key.Binding{r.in, r.out, r.list.Up, r.list.Down}, screen.FaultKeys()...)
+}
+
+// Handle implements screen.Screen.
+func (r *Raft) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
+	names := members(cx)
+	if click, ok := msg.(screen.Click); ok {
+		for i, name := range names {
+			if click.Zone == fmt.Sprint("member/", i) {
+				cx.Selection.Node = name
+			}
+		}
+		return nil
+	}
+	at := slices.Index(names, r.selected(cx))
+	if to, ok := r.list.Move(msg, max(at, 0), len(names)); ok && len(names) > 0 {
+		cx.Selection.Node = names[to]
+		return nil
+	}
+	press, ok := msg.(tea.KeyPressMsg)
+	switch {
+	case !ok:
+	case key.Matches(press, r.in):
+		r.zoom = max(r.zoom-1, 0)
+	case key.Matches(press, r.out):
+		r.zoom = min(r.zoom+1, len(spans())-1)
+	case r.selected(cx) != "":
+		return screen.HandleFault(press, cx.World, r.selected(cx)+"/etcd")
+	}
+	return nil
+}
+
+// selected is the node of the selected member.
+func (r *Raft) selected(cx *screen.Context) string {
+	names := members(cx)
+	if slices.Contains(names, cx.Selection.Node) {
+		return cx.Selection.Node
+	}
+	if len(names) > 0 {
+		return names[0]
+	}
+	return ""
+}
+
+// members are the nodes with an etcd member, in the order of the topology.
+func members(cx *screen.Context) []string {
+	var names []string
+	for _, n := range cx.Order() {
+		if cx.World.Raft.Members[n.Name] != nil {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// Draw implements screen.Screen.
+func (r *Raft) Draw(s widget.Surface, cx *screen.Context) {
+	w, h := s.Size()
+	names := members(cx)
+	if len(names) == 0 {
+		s.Fit(1, 0, w-2, cx.Styles.Muted, "no etcd member has reported yet")
+		return
+	}
+	headline(s, cx, len(names))
+	y := 2
+	t := r.table(cx, names)
+	t.Draw(s.Sub(0, y, w, min(len(names)+1, h-y)), cx.Styles)
+	y += len(names) + 2
+	lanes := len(names) + 2
+	if h-y > 3*len(names)+12 {
+		lanes = 2*len(names) + 2
+	}
+	r.swimlane(s.Sub(0, y, w, min(lanes, h-y)), cx, names)
+	y += lanes + 1
+	why := explain(cx, w-8)
+	for i, line := range why {
+		if i == 0 {
+			s.Text(1, y, cx.Styles.Title, "WHY")
+		}
+		s.Fit(6, y, w-7, line.style, line.text)
+		y++
+	}
+	r.log(s.Sub(0, y+1, w, h-y-1), cx)
+}
+
+// headline is the members, quorum, term and leader in one line.
+func headline(s widget.Surface, cx *screen.Context, n int) {
+	st := cx.Styles
+	w, _ := s.Size()
+	need, up := cx.World.Raft.Quorum()
+	x := 1
+	pair := func(label, value string, ok bool) {
+		style := st.Strong
+		if !ok {
+			style = st.Bad
+		}
+		if x+len(label)+widget.Width(value)+2 < w {
+			x = s.Text(x, 0, st.Muted, label+" ")
+			x = s.Text(x, 0, style, value) + 3
+		}
+	}
+	leader := cx.World.Raft.Leader()
+	term, commit := uint64(0), uint64(0)
+	for _, m := range cx.World.Raft.Members {
+		term, commit = max(term, m.Term), max(commit, m.Commit)
+	}
+	pair("members", fmt.Sprintf("%d of %d up", up, n), up == n)
+	pair("quorum", fmt.Sprint(need), up >= need)
+	pair("term", fmt.Sprint(term), true)
+	if leader == "" {
+		pair("leader", "none", false)
+	} else {
+		pair("leader", "★ "+leader, true)
+	}
+	pair("committed", fmt.Sprint(commit), true)
+	pair("etcd", cx.World.Topology.EtcdVersion, true)
+}
+
+func (r *Raft) table(cx *screen.Context, names []string) widget.Table {
+	st := cx.Styles
+	t := widget.Table{Focused: true, Zone: "member/", Selected: slices.Index(names, r.selected(cx)), Columns: []widget.Column{
+		{Title: "MEMBER"}, {Title: "ROLE"}, {Title: "TERM", Right: true}, {Title: "VOTE", Drop: 3},
+		{Title: "LAST", Right: true, Drop: 4}, {Title: "COMMIT", Right: true}, {Title: "APPLIED", Right: true},
+		{Title: "MATCH/NEXT", Right: true, Drop: 1}, {Title: "FLOW", Drop: 7}, {Title: "BEHIND", Right: true, Drop: 5}, {Title: "DB", Right: true, Drop: 6},
+		{Title: "HEARD", Right: true, Drop: 2}, {Title: "PROCESS"}, {Title: "ID", Drop: 8},
+	}}
+	lead := cx.World.Raft.Members[cx.World.Raft.Leader()]
+	for _, name := range names {
+		m := cx.World.Raft.Members[name]
+		role := memberLamp(cx, m)
+		flow, match, behind := "-", "-", "-"
+		if lead != nil {
+			if p, ok := lead.Progress[name]; ok && name != lead.Node {
+				match = fmt.Sprintf("%d/%d", p.Match, p.Next)
+				flow = strings.ToLower(strings.TrimPrefix(p.State, "State"))
+				if !p.RecentActive {
+					flow += ", silent"
+				}
+				behind = fmt.Sprint(max(lead.Last, lead.Commit) - min(p.Match, max(lead.Last, lead.Commit)))
+			}
+		}
+		process := processLamp(cx, name)
+		text := func(v string) widget.Cell { return widget.Cell{Text: v, Style: st.Text} }
+		t.Rows = append(t.Rows, []widget.Cell{
+			{Text: name, Style: st.Strong}, {Text: role.Glyph + " " + role.Word, Style: role.Style},
+			text(widget.Count(m.Term)), text(dash(m.Vote)), text(widget.Count(m.Last)), text(widget.Count(m.Commit)),
+			text(widget.Count(m.Applied)), text(match), text(flow), text(behind), text(size(m.DBBytes)), heard(cx, m),
+			{Text: process.Glyph + " " + process.Word, Style: process.Style}, {Text: m.MemberID, Style: st.Muted},
+		})
+	}
+	return t
+}
+
+func dash(v string) string {
+	if v == "" {
+		return "-"
+	}
+	return v
+}
+
+func size(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return widget.Bytes(n)
+}
+
+// heard is the age of the member's last status.
+func heard(cx *screen.Context, m *state.Member) widget.Cell {
+	if m.At.IsZero() {
+		return widget.Cell{Text: "never", Style: cx.Styles.Muted}
+	}
+	age := cx.Now.Sub(m.At)
+	if age > 5*time.Second {
+		return widget.Cell{Text: widget.Seconds(age), Style: cx.Styles.Warn}
+	}
+	return widget.Cell{Text: widget.Seconds(age), Style: cx.Styles.Text}
+}
+
+// memberLamp is the role of a member; one that never reported is not down.
+func memberLamp(cx *screen.Context, m *state.Member) widget.Lamp {
+	if m.Role == "" && len(m.Swim) == 0 {
+		return widget.Lamp{Glyph: "·", Style: cx.Styles.Off, Word: "not heard of"}
+	}
+	return widget.RaftLamp(cx.Styles, m.Role)
+}
+
+// processLamp is the state of the member's process, or of its node where that is down or frozen.
+func processLamp(cx *screen.Context, name string) widget.Lamp {
+	n := cx.World.Nodes[name]
+	if n == nil {
+		return widget.Lamp{Glyph: "·", Style: cx.Styles.Off, Word: "unknown"}
+	}
+	if n.State != event.NodeRunning && n.State != event.NodeStarting {
+		lamp := widget.NodeLamp(cx.Styles, n)
+		lamp.Word = "node " + lamp.Word
+		return lamp
+	}
+	if c := n.Components["etcd"]; c != nil {
+		return widget.ComponentLamp(cx.Styles, c)
+	}
+	return widget.NodeLamp(cx.Styles, n)
+}
+
+// log draws the last lines of the members' Raft logs, the newest at the bottom.
+func (r *Raft) log(s widget.Surface, cx *screen.Context) {
+	w, h := s.Size()
+	if h < 2 {
+		return
+	}
+	st := cx.Styles
+	title := "Raft log"
+	if cx.Filter != "" {
+		title += " filtered by “" + cx.Filter + "”"
+	}
+	s.Rule(0, st, title)
+	var lines []state.RaftLine
+	for _, l := range cx.World.Raft.Log {
+		if cx.Filter == "" || strings.Contains(strings.ToLower(l.Node+" "+l.Text), strings.ToLower(cx.Filter)) {
+			lines = append(lines, l)
+		}
+	}
+	lines = lines[max(0, len(lines)-(h-1)):]
+	if len(lines) == 0 {
+		s.Fit(1, 1, w-2, st.Muted, "no line yet")
+	}
+	for i, l := range lines {
+		s.Text(1, i+1, st.Muted, l.At.Local().Format("15:04:05.000"))
+		x := s.Text(15, i+1, st.Strong, l.Node)
+		s.Fit(max(x+2, 20), i+1, w-max(x+2, 20)-1, lineStyle(cx, l.Text), widget.Clean(l.Text))
+	}
+}

@@ -1,0 +1,257 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"workbench/cluster/event"
+	"workbench/themes"
+	"workbench/ui/screen"
+	"workbench/ui/widget"
+)
+
+// shell draws header, tabs, the screen, the pulse, the status line and what lies
+// on top, as far as the height allows.
+func (m *app) shell(s widget.Surface) {
+	w, h := s.Size()
+	if w == 0 || h == 0 {
+		return
+	}
+	body := s
+	var bar widget.Surface
+	bar, body = body.Top(1)
+	m.header(bar)
+	if h >= 12 {
+		bar, body = body.Top(1)
+		m.tabs(bar)
+	}
+	if h >= 4 {
+		body, bar = body.Bottom(1)
+		m.status(bar)
+	}
+	if lines := m.pulseLines(); lines > 0 {
+		body, bar = body.Bottom(lines)
+		m.pulse(bar)
+	}
+	cx := m.context()
+	m.screen().Draw(body, cx)
+	if m.overlay != nil {
+		m.overlay.draw(body, m)
+	}
+}
+
+// header is the lab in one line: what runs, how well, who leads, what time it is.
+func (m *app) header(s widget.Surface) {
+	w, _ := s.Size()
+	st := &m.styles
+	s.Fill(st.Bar)
+	end := w
+	if !m.now.IsZero() {
+		end = s.Right(w-1, 0, st.Text, m.now.Local().Format("15:04:05")) - 1
+	}
+	badge := func(style themes.Style, text string) {
+		if end-len(text)-2 > 8 {
+			end = s.Right(end, 0, style, " "+text+" ") - 1
+		}
+	}
+	if m.lost.err != nil {
+		badge(st.BadBadge, "connection to the supervisor lost since "+m.lost.at.Local().Format("15:04:05"))
+	}
+	if m.locked {
+		badge(st.WarnBadge, "LOCKED")
+	}
+	x := s.Fit(1, 0, w-2, st.Title, name(m.world.Topology.Name))
+	put := func(label string, style themes.Style, text string) {
+		need := widget.Width(label) + widget.Width(text) + 3
+		if text == "" || x+need > end {
+			return
+		}
+		x = s.Text(x+3, 0, st.Muted, label)
+		x = s.Text(x, 0, style, text)
+	}
+	phase, style := phaseWord(st, m.world.Phase)
+	put("", style, phase)
+	ready, workers := 0, 0
+	for _, n := range m.world.Topology.Nodes {
+		if n.Role == event.Worker {
+			workers++
+			if kn := m.world.Kube.Nodes[n.Name]; kn != nil && kn.Ready == "True" {
+				ready++
+			}
+		}
+	}
+	if workers > 0 {
+		put("workers ", good(st, ready == workers), fmt.Sprintf("%d/%d Ready", ready, workers))
+	}
+	if need, up := m.world.Raft.Quorum(); len(m.world.Raft.Members) > 0 {
+		if leader := m.world.Raft.Leader(); leader != "" {
+			put("leader ", st.Leader, fmt.Sprintf("★ %s term %d", leader, m.world.Raft.Members[leader].Term))
+		} else {
+			put("", st.Bad, "no leader")
+		}
+		put("quorum ", good(st, up >= need), fmt.Sprintf("%d/%d", up, len(m.world.Raft.Members)))
+	}
+	if v := m.world.Topology.KubernetesVersion; v != "" {
+		put("Kubernetes ", st.Text, v)
+	}
+	put("API ", st.Text, m.world.Topology.APIAddress)
+}
+
+func name(lab string) string {
+	if lab == "" {
+		return "workbench"
+	}
+	return lab
+}
+
+func good(st *themes.Styles, ok bool) themes.Style {
+	if ok {
+		return st.OK
+	}
+	return st.Bad
+}
+
+func phaseWord(st *themes.Styles, p event.Phase) (string, themes.Style) {
+	switch p {
+	case event.Running:
+		return "● running", st.OK
+	case event.Booting:
+		return "◐ booting", st.Busy
+	case event.Stopping:
+		return "◐ stopping", st.Warn
+	case event.Stopped:
+		return "○ stopped", st.Off
+	case event.Failed:
+		return "✗ failed", st.Bad
+	default:
+		return "○ waiting for the supervisor", st.Muted
+	}
+}
+
+// tabs are the screens, and at the right what needs attention.
+func (m *app) tabs(s widget.Surface) {
+	w, _ := s.Size()
+	x := 0
+	for i, one := range m.screens {
+		a := one.About()
+		if a.Number == 0 {
+			continue
+		}
+		style, text := m.styles.TabIdle, fmt.Sprintf(" %d %s ", a.Number, a.Title)
+		if i == m.current {
+			style = m.styles.TabOn
+		}
+		from := x
+		x = s.Text(x, 0, style, text)
+		s.Sub(from, 0, x-from, 1).Zone(fmt.Sprint("tab/", a.Number))
+		x++
+	}
+	id := m.screen().About().ID
+	if filter := m.filters[id]; filter != "" && id == "lab" {
+		x = s.Fit(x+1, 0, w-x-2, m.styles.Accent, "filter “"+filter+"”")
+	}
+	if alerts := m.alerts(); alerts != "" {
+		s.Right(w-1, 0, m.styles.Bad, widget.Clip(alerts, w-x-2))
+	}
+}
+
+// alerts is what needs attention, in words.
+func (m *app) alerts() string {
+	var parts []string
+	add := func(n int, noun, what string) {
+		if n > 0 {
+			parts = append(parts, widget.Plural(n, noun)+" "+what)
+		}
+	}
+	nodes, components, pods := 0, 0, 0
+	for _, n := range m.world.Nodes {
+		if n.State == event.NodeKilled || n.State == event.NodeStopped || n.State == event.NodePaused {
+			nodes++
+			continue
+		}
+		for _, c := range n.Components {
+			if c.State == event.ComponentExited || c.State == event.ComponentStopped || c.State == event.ComponentPaused || c.State == event.ComponentUnready {
+				components++
+			}
+		}
+	}
+	for _, p := range m.world.Kube.Pods {
+		if !p.Ready && p.Phase != "Succeeded" {
+			pods++
+		}
+	}
+	add(nodes, "node", "down")
+	add(components, "component", "down")
+	if m.world.Phase == event.Running {
+		add(pods, "pod", "not ready")
+	}
+	if len(m.world.Lost) > 0 {
+		for source, lost := range m.world.Lost {
+			if !strings.HasPrefix(source, "node/") {
+				parts = append(parts, source+" stale "+widget.Since(m.now, lost.Since))
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "▴ " + strings.Join(parts, "  ")
+}
+
+// fresh is how long a note or an action stays in the status line.
+const fresh = 20 * time.Second
+
+// status is the last action or refusal, or the keys of the screen.
+func (m *app) status(s widget.Surface) {
+	w, _ := s.Size()
+	st := &m.styles
+	s.Fill(st.Bar)
+	end := w - 1
+	end = s.Right(end, 0, st.Muted, "? help") - 2
+	s.Text(end+2, 0, st.Key, "?")
+	if m.filtering {
+		x := s.Text(1, 0, st.Key, "/")
+		x = s.Fit(x, 0, end-x-1, st.Text, m.filters[m.screen().About().ID])
+		s.Text(x, 0, st.Accent, "▌")
+		return
+	}
+	x := 1
+	if text, bad := m.message(); text != "" {
+		style := st.Text
+		if bad {
+			style = st.Bad
+		}
+		x = s.Fit(x, 0, end-x, style, text) + 2
+	}
+	for _, b := range append(m.screen().Keys(), m.keys.bindings()...) {
+		h := b.Help()
+		if h.Key == "?" || x+widget.Width(h.Key)+widget.Width(h.Desc)+1 > end {
+			continue
+		}
+		x = s.Text(x, 0, st.Key, h.Key)
+		x = s.Text(x+1, 0, st.Muted, h.Desc) + 2
+	}
+}
+
+// message is the newest of the app's note and the lab's last action.
+func (m *app) message() (text string, bad bool) {
+	last := note{}
+	if n := len(m.world.Actions); n > 0 {
+		a := m.world.Actions[n-1]
+		last = note{text: a.Equivalent, at: a.At, bad: a.Error != ""}
+		if last.text == "" {
+			last.text, _ = screen.Equivalent(m.world, a.Verb, a.Target)
+		}
+		if a.Error != "" {
+			last.text = fmt.Sprintf("%s %s: %s", a.Verb, a.Target, widget.Clean(a.Error))
+		}
+	}
+	if m.note.text != "" && !m.note.at.Before(last.at) {
+		last = m.note
+	}
+	if last.text == "" || m.now.Sub(last.at) > fresh {
+		return "", false
+	}
+	return last.text, last.bad
+}

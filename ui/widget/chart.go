@@ -1,0 +1,38 @@
+package widget
+
+import (
+	"strings"
+
+	"workbench/themes"
+)
+
+// Spark draws the newest values as bars, the newest at the right, scaled to top
+// (or to the largest value where top is 0).
+func Spark(s Surface, x, y, w int, style, faint themes.Style, values []float64, top float64) {
+	if len(values) > w {
+		values = values[len(values)-max(w, 0):]
+	}
+	for _, v := range values {
+		top = max(top, v)
+	}
+	pad := w - len(values)
+	if pad > 0 {
+		s.Text(x, y, faint, strings.Repeat("▁", pad))
+	}
+	bars := []rune("▁▂▃▄▅▆▇█")
+	for i, v := range values {
+		level, ink := 0, faint
+		if top > 0 && v > 0 {
+			level = min(int(v/top*float64(len(bars))), len(bars)-1)
+			ink = style
+		}
+		s.Text(x+pad+i, y, ink, string(bars[level]))
+	}
+}
+
+// Gauge draws how much of a whole is reached: share from 0 to 1.
+func Gauge(s Surface, x, y, w int, style, faint themes.Style, share float64) {
+	full := int(min(max(share, 0), 1)*float64(w) + 0.5)
+	s.Text(x, y, style, strings.Repeat("━", full))
+	s.Text(x+full, y, faint, strings.Repeat("╌", max(w-full, 0)))
+}

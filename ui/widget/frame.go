@@ -1,0 +1,59 @@
+package widget
+
+import (
+	"strings"
+
+	uv "github.com/charmbracelet/ultraviolet"
+
+	"workbench/themes"
+)
+
+// Frame is one frame of the app under construction.
+type Frame struct {
+	buffer *uv.Buffer
+	zones  []zone
+	ascii  bool
+}
+
+// zone is a rectangle that can be clicked.
+type zone struct {
+	x, y, w, h int
+	id         string
+}
+
+// NewFrame is a frame of w x h cells filled with the base style. With ascii,
+// glyphs outside ASCII are replaced by the nearest ASCII sign.
+func NewFrame(w, h int, base themes.Style, ascii bool) *Frame {
+	f := &Frame{buffer: uv.NewBuffer(max(w, 0), max(h, 0)), ascii: ascii}
+	f.Surface().Fill(base)
+	return f
+}
+
+// Surface is the whole frame.
+func (f *Frame) Surface() Surface {
+	return Surface{frame: f, w: f.buffer.Width(), h: f.buffer.Height()}
+}
+
+// Render is the frame as styled lines. No line is wider and there are not more
+// lines than the frame was made for.
+func (f *Frame) Render() string {
+	var b strings.Builder
+	for i, line := range f.buffer.Lines {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line.Render())
+	}
+	return b.String()
+}
+
+// Hit is the id of the topmost zone at a cell, or "".
+func (f *Frame) Hit(x, y int) string {
+	for i := len(f.zones) - 1; i >= 0; i-- {
+		z := f.zones[i]
+		if x >= z.x && x < z.x+z.w && y >= z.y && y < z.y+z.h {
+			return z.id
+		}
+	}
+	return ""
+}
