@@ -1,0 +1,138 @@
+package state
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// show prints a part of the world in short lines, for transcripts.
+func show(w *World, what string) (string, error) {
+	var b strings.Builder
+	line := func(format string, args ...any) {
+		b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+	}
+	switch what {
+	case "lab":
+		line("%s %q since %s %s", w.Topology.Name, w.Phase, after(w.PhaseSince), w.PhaseDetail)
+		line("seq %d, now %s, started %s", w.Seq, after(w.Now), after(w.Started))
+	case "steps":
+		for _, s := range w.Steps {
+			line("step %s %q done=%t took=%v %s", s.ID, s.Title, s.Done, s.Took, s.Error)
+		}
+	case "nodes":
+		for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
+			showNode(line, w.Nodes[name])
+		}
+	case "usage":
+		for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
+			showUsage(line, w.Nodes[name])
+		}
+	case "raft":
+		showRaft(line, w)
+	case "kube":
+		showKube(line, &w.Kube)
+	case "probes":
+		for _, target := range slices.Sorted(maps.Keys(w.Probes)) {
+			p := w.Probes[target]
+			line("probe %s: %d samples, failing %s, last outage %v at %s, last error %q",
+				target, len(p.Samples), after(p.Failing), p.LastOutage, after(p.LastOutageAt), p.LastError)
+		}
+	case "actions":
+		for _, a := range w.Actions {
+			line("action %s %s at %s (%s) %s", a.Verb, a.Target, after(a.At), a.Equivalent, a.Error)
+		}
+	case "lost":
+		for _, source := range slices.Sorted(maps.Keys(w.Lost)) {
+			line("lost %s since %s: %s", source, after(w.Lost[source].Since), w.Lost[source].Detail)
+		}
+		if len(w.Lost) == 0 {
+			line("nothing lost")
+		}
+	default:
+		return "", fmt.Errorf("show %s: no such part of the world", what)
+	}
+	return b.String(), nil
+}
+
+// after gives a time as the transcripts do.
+func after(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return "+" + t.Sub(start).String()
+}
+
+type printer func(format string, args ...any)
+
+func showNode(line printer, n *Node) {
+	line("%s %s %s %q since %s pid %d %s", n.Name, n.Role, n.IP, n.State, after(n.Since), n.PID, n.Cause)
+	for _, name := range slices.Sorted(maps.Keys(n.Components)) {
+		c := n.Components[name]
+		line("  %s %s since %s pid %d restarts %d backoff %v %s", name, c.State, after(c.Since), c.PID, c.Restarts, c.Backoff, c.Cause)
+	}
+}
+
+func showUsage(line printer, n *Node) {
+	for _, name := range slices.Sorted(maps.Keys(n.Components)) {
+		if u := n.Components[name].Usage; len(u.Samples) > 0 {
+			line("%s/%s: %d samples, last %.2f cores %d bytes", n.Name, name, len(u.Samples), u.Last().Cores, u.Last().MemoryBytes)
+		}
+	}
+	line("%s pods: %d samples, last %.2f cores %d bytes", n.Name, len(n.Pods.Samples), n.Pods.Last().Cores, n.Pods.Last().MemoryBytes)
+}
+
+func showRaft(line printer, w *World) {
+	need, up := w.Raft.Quorum()
+	line("leader %q, %d of %d up, quorum %d", w.Raft.Leader(), up, len(w.Raft.Members), need)
+	for _, name := range slices.Sorted(maps.Keys(w.Raft.Members)) {
+		m := w.Raft.Members[name]
+		line("  %s %q term %d lead %q commit %d progress %d", name, m.Role, m.Term, m.Lead, m.Commit, len(m.Progress))
+		var swim []string
+		for _, s := range m.Swim {
+			role := string(s.Role)
+			if role == "" {
+				role = "down"
+			}
+			swim = append(swim, fmt.Sprintf("%s %s/%d", after(s.At), role, s.Term))
+		}
+		if len(swim) > 0 {
+			line("    %s", strings.Join(swim, ", "))
+		}
+	}
+	for _, l := range w.Raft.Log {
+		line("  log %s %s %s", after(l.At), l.Node, l.Text)
+	}
+}
+
+func showKube(line printer, k *Kube) {
+	for _, key := range slices.Sorted(maps.Keys(k.Nodes)) {
+		n := k.Nodes[key]
+		line("node %s ready=%s %s taints=%d lease=%t pods=%s", key, n.Ready, n.Reason, len(n.Taints), k.NodeLease(key) != nil, strings.Join(k.PodsOn(key), ","))
+	}
+	for _, key := range slices.Sorted(maps.Keys(k.Leases)) {
+		l := k.Leases[key]
+		line("lease %s held by %s renewed %s seen %s", key, l.Holder, after(l.Renewed), after(l.At))
+	}
+	for _, key := range slices.Sorted(maps.Keys(k.Pods)) {
+		p := k.Pods[key]
+		line("pod %s %s on %q ready=%t rv=%s", key, p.Status, p.Node, p.Ready, p.ResourceVersion)
+	}
+	for _, key := range slices.Sorted(maps.Keys(k.Deployments)) {
+		d := k.Deployments[key]
+		line("deployment %s %d/%d", key, d.Ready, d.Replicas)
+	}
+	for _, key := range slices.Sorted(maps.Keys(k.Services)) {
+		s := k.Services[key]
+		line("service %s %s %s", key, s.ClusterIP, strings.Join(s.Ports, ","))
+	}
+	for _, key := range slices.Sorted(maps.Keys(k.Slices)) {
+		s := k.Slices[key]
+		line("slice %s of %s: %d endpoints", key, s.Service, len(s.Endpoints))
+	}
+	for _, e := range k.Events {
+		line("event %s %s %s: %s", e.EventType, e.Reason, e.Regarding, e.Message)
+	}
+}
