@@ -21,12 +21,12 @@ func newKeyMap() keyMap {
 		help:     bind("?", "help", "?"),
 		palette:  bind(":", "palette", ":", "ctrl+p"),
 		filter:   bind("/", "filter", "/"),
-		back:     bind("esc", "close, clear the filter, go back", "esc"),
+		back:     bind("esc", "close, clear, back", "esc"),
 		previous: bind("-", "screen before", "-", "backspace"),
-		freeze:   bind("space", "freeze the picture", "space"),
+		freeze:   bind("space", "freeze", "space"),
 		step:     bind(".", "frozen: one event on", "."),
 		live:     bind("end", "live again", "end"),
-		undo:     bind("u", "undo the last fault", "u"),
+		undo:     bind("u", "undo", "u"),
 		lock:     bind("L", "lock against faults", "L"),
 		theme:    bind("t", "next theme", "t"),
 		quit:     bind("q", "quit", "q", "ctrl+c"),
@@ -43,7 +43,7 @@ func numbers(all []screen.Screen) []key.Binding {
 	for _, s := range all {
 		if a := s.About(); a.Number > 0 {
 			n := string(rune('0' + a.Number))
-			keys = append(keys, key.NewBinding(key.WithKeys(n), key.WithHelp(n, a.Title+": "+a.Text)))
+			keys = append(keys, key.NewBinding(key.WithKeys(n), key.WithHelp(n, a.Title)))
 		}
 	}
 	return keys

@@ -91,7 +91,7 @@ func (q *question) draw(s widget.Surface, m *app) {
 	for _, l := range q.lines {
 		lines = append(lines, widget.Wrap(l, w)...)
 	}
-	h := len(lines) + len(q.echo) + len(q.choices) + 2
+	h := len(lines) + len(q.echo) + len(q.choices) + 1
 	if len(q.echo) > 0 {
 		h++
 	}

@@ -28,7 +28,6 @@ type pager struct {
 	err     error
 	filter  string
 	typing  bool
-	height  int
 	stop    func()
 }
 
@@ -91,7 +90,8 @@ func (p *pager) first(n, h int) int {
 }
 
 func (p *pager) handle(msg tea.Msg, m *app) tea.Cmd {
-	page := max(m.h-8, 1)
+	above, below := m.chrome()
+	page := max(m.h-above-below-2, 1)
 	n := len(p.shown())
 	move := func(by int) {
 		p.top = max(0, min(p.first(n, page)+by, n-page))
@@ -149,7 +149,7 @@ func (p *pager) draw(s widget.Surface, m *app) {
 	st := &m.styles
 	s.Fill(st.Base)
 	lines := p.shown()
-	box := widget.Box{Title: p.title, TitleStyle: st.Title, Border: st.Focus, Heavy: true, BadgeStyle: st.Muted, Footer: "$ " + p.command}
+	box := widget.Box{Title: p.title, TitleStyle: st.Title, Border: st.Focus, Heavy: true, BadgeStyle: st.Muted, Footer: "$ " + p.command, FooterStyle: st.Muted}
 	_, sh := s.Size()
 	h := max(sh-2, 1)
 	first := p.first(len(lines), h)

@@ -39,8 +39,10 @@ func (m *app) entries() []entry {
 	}
 	cx := m.context()
 	var targets []string
-	if n := cx.Node(); n != nil {
+	for _, n := range cx.Order() {
 		targets = append(targets, n.Name)
+	}
+	if n := cx.Node(); n != nil {
 		for _, c := range n.TopologyNode.Components {
 			targets = append(targets, n.Name+"/"+c)
 		}

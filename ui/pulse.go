@@ -39,8 +39,13 @@ func (m *app) pulse(s widget.Surface) {
 		for _, target := range targets {
 			label = max(label, len(target))
 		}
+		tail := 7
+		for _, target := range targets {
+			text, _ := m.verdict(m.world.Probes[target])
+			tail = max(tail, widget.Width(text))
+		}
 		for y, target := range targets {
-			m.strip(s.Sub(1, y, end-2, 1), target, label)
+			m.strip(s.Sub(1, y, end-3, 1), target, label, tail)
 		}
 		return
 	}
@@ -49,7 +54,7 @@ func (m *app) pulse(s widget.Surface) {
 		targets, share = m.worst(targets), end-1
 	}
 	for i, target := range targets {
-		m.strip(s.Sub(1+i*share, 0, share-2, 1), target, len(target))
+		m.strip(s.Sub(1+i*share, 0, share-2, 1), target, len(target), 0)
 	}
 }
 
@@ -64,13 +69,13 @@ func (m *app) worst(targets []string) []string {
 }
 
 // strip is the pulse of one target: name, samples, and in words how it is now.
-func (m *app) strip(s widget.Surface, target string, label int) {
+func (m *app) strip(s widget.Surface, target string, label, tail int) {
 	w, _ := s.Size()
 	st, p := &m.styles, m.world.Probes[target]
 	text, style := m.verdict(p)
 	x := s.Fit(0, 0, w, st.Muted, target)
 	x = max(x, label) + 1
-	tail := max(widget.Width(text), 7)
+	tail = max(widget.Width(text), 7, tail)
 	if w-x-tail-1 >= 4 {
 		m.cells(s.Sub(x, 0, w-x-tail-1, 1), p)
 		s.Text(w-tail, 0, style, text)

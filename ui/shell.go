@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"charm.land/bubbles/v2/key"
+
 	"workbench/cluster/event"
 	"workbench/themes"
 	"workbench/ui/screen"
@@ -19,19 +21,20 @@ func (m *app) shell(s widget.Surface) {
 		return
 	}
 	body := s
+	above, below := m.chrome()
 	var bar widget.Surface
 	bar, body = body.Top(1)
 	m.header(bar)
-	if h >= 12 {
+	if above > 1 {
 		bar, body = body.Top(1)
 		m.tabs(bar)
 	}
-	if h >= 4 {
+	if below > 0 {
 		body, bar = body.Bottom(1)
 		m.status(bar)
 	}
-	if lines := m.pulseLines(); lines > 0 {
-		body, bar = body.Bottom(lines)
+	if below > 1 {
+		body, bar = body.Bottom(below - 1)
 		m.pulse(bar)
 	}
 	cx := m.context()
@@ -39,6 +42,19 @@ func (m *app) shell(s widget.Surface) {
 	if m.overlay != nil {
 		m.overlay.draw(body, m)
 	}
+}
+
+// chrome is how many lines the app takes above and below the screen: header and
+// tabs, pulse and status.
+func (m *app) chrome() (above, below int) {
+	above = 1
+	if m.h >= 12 {
+		above++
+	}
+	if m.h >= 4 {
+		below = 1 + m.pulseLines()
+	}
+	return above, below
 }
 
 // header is the lab in one line: what runs, how well, who leads, what time it is.
@@ -177,7 +193,7 @@ func (m *app) alerts() string {
 		}
 	}
 	for _, p := range m.world.Kube.Pods {
-		if !p.Ready && p.Phase != "Succeeded" {
+		if !p.Ready && p.Phase != "Succeeded" && p.Deleting.IsZero() {
 			pods++
 		}
 	}
@@ -224,9 +240,9 @@ func (m *app) status(s widget.Surface) {
 		}
 		x = s.Fit(x, 0, end-x, style, text) + 2
 	}
-	for _, b := range append(m.screen().Keys(), m.keys.bindings()...) {
+	for _, b := range m.hints() {
 		h := b.Help()
-		if h.Key == "?" || x+widget.Width(h.Key)+widget.Width(h.Desc)+1 > end {
+		if x+widget.Width(h.Key)+widget.Width(h.Desc)+1 > end {
 			continue
 		}
 		x = s.Text(x, 0, st.Key, h.Key)
@@ -234,14 +250,40 @@ func (m *app) status(s widget.Surface) {
 	}
 }
 
+// hints are the keys worth a place in the status line now; those that move a
+// cursor need none.
+func (m *app) hints() []key.Binding {
+	var out []key.Binding
+	for _, b := range m.screen().Keys() {
+		if k := b.Help().Key; k != "esc" && !strings.ContainsAny(k, "↑↓←") {
+			out = append(out, b)
+		}
+	}
+	k := m.keys
+	out = append(out, k.palette)
+	if m.screen().About().Filters {
+		out = append(out, k.filter)
+	}
+	if m.froze {
+		out = append([]key.Binding{k.live, k.step}, out...)
+	} else {
+		out = append(out, k.freeze)
+	}
+	if screen.Undo(m.world) != nil {
+		out = append([]key.Binding{k.undo}, out...)
+	}
+	return append(out, k.theme, k.quit)
+}
+
 // message is the newest of the app's note and the lab's last action.
 func (m *app) message() (text string, bad bool) {
 	last := note{}
 	if n := len(m.world.Actions); n > 0 {
 		a := m.world.Actions[n-1]
-		last = note{text: a.Equivalent, at: a.At, bad: a.Error != ""}
-		if last.text == "" {
-			last.text, _ = screen.Equivalent(m.world, a.Verb, a.Target)
+		last = note{at: a.At, bad: a.Error != ""}
+		last.text, _ = screen.Equivalent(m.world, a.Verb, a.Target)
+		if a.Equivalent != "" && a.Equivalent != last.text {
+			last.text += "  =  " + a.Equivalent
 		}
 		if a.Error != "" {
 			last.text = fmt.Sprintf("%s %s: %s", a.Verb, a.Target, widget.Clean(a.Error))

@@ -15,6 +15,7 @@ const feedLimit = 400
 func (m *app) attach(w *state.World) {
 	m.lost, m.held, m.froze = lostMsg{}, nil, false
 	m.world, m.now, m.clock = w, w.Now, time.Time{}
+	m.feed = plain.Recent(w)
 	m.follow()
 }
 

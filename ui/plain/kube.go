@@ -33,7 +33,7 @@ func kube(body event.Body, before *state.World) Entry {
 			return Entry{Subject: "endpoints " + b.Namespace + "/" + b.Service, Text: fmt.Sprintf("%d of %d ready", ready(&b), len(b.Endpoints))}
 		}
 	case event.KubeEvent:
-		out := Entry{Subject: "event " + b.Regarding, Text: b.Reason + ": " + strings.ReplaceAll(b.Message, "\n", " ")}
+		out := Entry{Subject: regarding(b.Regarding), Text: b.Reason + ": " + strings.ReplaceAll(b.Message, "\n", " ")}
 		if b.EventType == "Warning" {
 			out.Tone = Caution
 		}
@@ -101,6 +101,12 @@ func kubePod(b event.KubePod, old *event.KubePod) Entry {
 	}
 	out.Text = with(out.Text, b.Reason)
 	return out
+}
+
+// regarding is kind/namespace/name as other lines name objects: kind namespace/name.
+func regarding(object string) string {
+	kind, key, _ := strings.Cut(object, "/")
+	return strings.ToLower(kind) + " " + strings.TrimPrefix(key, "/")
 }
 
 func ready(s *event.KubeEndpointSlice) int {

@@ -24,10 +24,10 @@ func faultKeys() []struct {
 		verb    string
 	}{
 		{bind("K", "kill"), "kill"},
-		{bind("P", "pause or resume"), "pause"},
+		{bind("P", "pause"), "pause"},
 		{bind("S", "start"), "start"},
-		{bind("D", "stop in order"), "stop"},
-		{bind("R", "restart component"), "restart"},
+		{bind("D", "shut down"), "stop"},
+		{bind("R", "restart"), "restart"},
 	}
 }
 

@@ -14,8 +14,9 @@ type Box struct {
 	Badge      string
 	BadgeStyle themes.Style
 	// Footer is in the lower edge on the right.
-	Footer string
-	Border themes.Style
+	Footer      string
+	FooterStyle themes.Style
+	Border      themes.Style
 	// Heavy draws a double line: told apart from others without colour.
 	Heavy bool
 }
@@ -47,7 +48,7 @@ func (b Box) Draw(s Surface) Surface {
 		s.Right(w-2, 0, b.BadgeStyle, " "+b.Badge+" ")
 	}
 	if n := Width(b.Footer); n > 0 && n+6 <= w {
-		s.Right(w-2, h-1, b.Border, " "+b.Footer+" ")
+		s.Right(w-2, h-1, b.FooterStyle, " "+b.Footer+" ")
 	}
 	return s.Sub(1, 1, w-2, h-2)
 }

@@ -36,3 +36,21 @@ func Gauge(s Surface, x, y, w int, style, faint themes.Style, share float64) {
 	s.Text(x, y, style, strings.Repeat("━", full))
 	s.Text(x+full, y, faint, strings.Repeat("╌", max(w-full, 0)))
 }
+
+// Bars draws the newest values as bars as high as the surface, the newest at the
+// right, scaled to top.
+func Bars(s Surface, style themes.Style, values []float64, top float64) {
+	w, h := s.Size()
+	if top <= 0 || h == 0 {
+		return
+	}
+	values = values[max(0, len(values)-w):]
+	bars := []rune("▁▂▃▄▅▆▇█")
+	for i, v := range values {
+		x, eighths := w-len(values)+i, max(int(v/top*float64(8*h)+0.5), 1)
+		for y := h - 1; y >= 0 && eighths > 0; y-- {
+			s.Text(x, y, style, string(bars[min(eighths, 8)-1]))
+			eighths -= 8
+		}
+	}
+}

@@ -14,7 +14,8 @@ type Column struct {
 	// Drop says in which order columns give way when there is no room: the
 	// highest first; 0 never.
 	Drop int
-	// Grow lets the column take what room is left, and be shortened first.
+	// Grow lets the column be shortened first; the last column also takes what
+	// room is left.
 	Grow bool
 	// Sorted marks the column the rows are sorted by: ▴ or ▾, or "".
 	Sorted string
@@ -99,7 +100,7 @@ func (t Table) widths(room int) []int {
 	for total(widths) > room {
 		grow, drop := -1, -1
 		for i, c := range t.Columns {
-			if c.Grow && widths[i] > t.least(i) {
+			if c.Grow && widths[i] > t.least(i, widths) {
 				grow = i
 			}
 			if widths[i] > 0 && c.Drop > 0 && (drop < 0 || c.Drop > t.Columns[drop].Drop) {
@@ -108,24 +109,29 @@ func (t Table) widths(room int) []int {
 		}
 		switch {
 		case grow >= 0:
-			widths[grow] = max(t.least(grow), widths[grow]-(total(widths)-room))
+			widths[grow] = max(t.least(grow, widths), widths[grow]-(total(widths)-room))
 		case drop >= 0:
 			widths[drop] = 0
 		default:
 			return t.squeeze(widths, room)
 		}
 	}
-	for i, c := range t.Columns {
-		if c.Grow && widths[i] > 0 {
-			widths[i] += room - total(widths)
-			break
-		}
+	if last := len(widths) - 1; last >= 0 && t.Columns[last].Grow && widths[last] > 0 {
+		widths[last] += room - total(widths)
 	}
 	return widths
 }
 
-// least is how far a growing column can be shortened.
-func (t Table) least(i int) int { return max(Width(t.Columns[i].Title), 16) }
+// least is how far a growing column is shortened: not much while there are
+// columns that can be left out instead.
+func (t Table) least(i int, widths []int) int {
+	for j, c := range t.Columns {
+		if c.Drop > 0 && j != i && widths[j] > 0 {
+			return 28
+		}
+	}
+	return max(Width(t.Columns[i].Title), 16)
+}
 
 // squeeze leaves out columns from the right, and shortens the last one left.
 func (t Table) squeeze(widths []int, room int) []int {

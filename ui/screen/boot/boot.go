@@ -133,40 +133,62 @@ type group struct {
 	steps []state.Step
 }
 
-// groups draws the steps of every node in a box of its own.
+// groups draws the steps of every node in a box of its own, and those of the lab
+// as a whole above them.
 func groups(s widget.Surface, cx *screen.Context) {
 	w, h := s.Size()
-	list := []group{{name: "lab", role: "whole lab"}}
-	at := map[string]int{"": 0}
+	var whole group
+	var list []group
+	at := map[string]int{}
+	controls := 0
 	for _, n := range cx.Order() {
 		at[n.Name] = len(list)
 		list = append(list, group{name: n.Name, role: string(n.Role)})
+		if n.Role == event.ControlPlane {
+			controls++
+		}
 	}
 	for _, step := range cx.World.Steps {
-		i := at[step.Node]
-		list[i].steps = append(list[i].steps, step)
+		if i, ok := at[step.Node]; ok {
+			list[i].steps = append(list[i].steps, step)
+		} else {
+			whole.steps = append(whole.steps, step)
+		}
 	}
-	if len(list[0].steps) == 0 {
-		list = list[1:]
-	}
-	columns := max(1, min(w/36, len(list)))
-	rows := (len(list) + columns - 1) / columns
-	if rows == 0 || h/rows < 4 {
+	columns := max(1, min(w/25, max(controls, len(list)-controls)))
+	rows := ceil(controls, columns) + ceil(len(list)-controls, columns)
+	top := ceil(len(whole.steps), max(w/40, 1))
+	if len(list) == 0 || (h-top-1)/max(rows, 1) < 4 {
 		flat(s, cx)
 		return
 	}
-	bw, y := w/columns, 0
-	for row := range rows {
-		part := list[row*columns : min((row+1)*columns, len(list))]
-		tall := 0
-		for _, g := range part {
-			tall = max(tall, len(g.steps)+2)
+	inline(s.Sub(0, 0, w, top), cx, whole.steps)
+	y, bw := top+1, w/columns
+	for _, part := range [][]group{list[:controls], list[controls:]} {
+		for len(part) > 0 {
+			row := part[:min(columns, len(part))]
+			part = part[len(row):]
+			tall := 4
+			for _, g := range row {
+				tall = max(tall, len(g.steps)+2)
+			}
+			tall = min(tall, (h-y)/max(rows, 1))
+			for i, g := range row {
+				drawGroup(s.Sub(i*bw, y, bw, tall), cx, g)
+			}
+			y, rows = y+tall, rows-1
 		}
-		tall = min(max(tall, 4), (h-y)/(rows-row))
-		for i, g := range part {
-			drawGroup(s.Sub(i*bw, y, bw-1, tall), cx, g)
-		}
-		y += tall
+	}
+}
+
+func ceil(n, by int) int { return (n + by - 1) / by }
+
+// inline draws steps side by side.
+func inline(s widget.Surface, cx *screen.Context, steps []state.Step) {
+	w, _ := s.Size()
+	columns := max(w/40, 1)
+	for i, step := range steps {
+		drawStep(s.Sub(i%columns*(w/columns), i/columns, w/columns-2, 1), 0, cx, step)
 	}
 }
 

@@ -43,7 +43,7 @@ func (c *Components) About() screen.About {
 
 // Keys implements screen.Screen.
 func (c *Components) Keys() []key.Binding {
-	return append([]key.Binding{c.list.Up, c.list.Down, c.sort}, screen.FaultKeys()...)
+	return append(screen.FaultKeys(), c.sort, c.list.Up, c.list.Down)
 }
 
 // Handle implements screen.Screen.

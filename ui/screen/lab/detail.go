@@ -31,10 +31,21 @@ func drawDetail(s widget.Surface, cx *screen.Context) {
 	t.Selected = slices.Index(list, cx.Component())
 	t.Draw(in.Sub(0, y, w, min(len(list)+1, h-y)), st)
 	y += len(list) + 1
-	if w >= 130 && h-y < 6 {
+	y += drawPods(in.Sub(0, y, w, h-y), cx, n)
+	rest := in.Sub(0, y, w, h-y)
+	if cx.Room == screen.Three {
+		charts := 0
+		if n.State == event.NodeRunning || n.State == event.NodePaused {
+			charts = min(max(h-y-8, 0), 10)
+			pane.Charts(rest.Sub(0, 1, w, charts-1), cx, n)
+		}
+		drawActions(rest.Sub(0, charts+1, w, h-y-charts-1), cx, n)
 		return
 	}
-	drawPods(in.Sub(0, y, w, h-y), cx, n)
+	if h-y > 2 {
+		rest.Rule(0, st, "What happened")
+		pane.Feed(rest.Sub(0, 1, w, h-y-1), cx)
+	}
 }
 
 // facts draws a line or two about the node and returns how many.
@@ -74,33 +85,30 @@ func facts(s widget.Surface, cx *screen.Context, n *state.Node) int {
 	return y
 }
 
-// drawPods draws the pods of the node as a table, then the last actions on it.
-func drawPods(s widget.Surface, cx *screen.Context, n *state.Node) {
+// drawPods draws the pods of the node as a table and returns the lines it took.
+func drawPods(s widget.Surface, cx *screen.Context, n *state.Node) int {
 	w, h := s.Size()
-	if h < 3 {
-		return
-	}
 	list, st := podsOf(cx, n), cx.Styles
-	if n.Role == event.Worker || len(list) > 0 {
-		s.Rule(0, st, fmt.Sprintf("Pods %d", len(list)))
-		t := widget.Table{Selected: -1, Empty: "none", Columns: []widget.Column{
-			{Title: "NAMESPACE", Drop: 1}, {Title: "NAME", Grow: true}, {Title: "READY"}, {Title: "STATUS"},
-			{Title: "RESTARTS", Right: true, Drop: 2}, {Title: "AGE", Right: true, Drop: 3}, {Title: "IP", Drop: 4},
-		}}
-		for _, p := range list {
-			lamp := widget.PodLamp(st, p)
-			ready, restarts := screen.Containers(p)
-			t.Rows = append(t.Rows, []widget.Cell{
-				{Text: p.Namespace, Style: st.Muted}, {Text: p.Name, Style: st.Text}, {Text: ready, Style: st.Text},
-				{Text: lamp.Glyph + " " + lamp.Word, Style: lamp.Style}, {Text: strconv.Itoa(restarts), Style: st.Text},
-				{Text: widget.Since(cx.Now, p.Created), Style: st.Text}, {Text: p.IP, Style: st.Muted},
-			})
-		}
-		used := min(max(len(list), 1)+2, h)
-		t.Draw(s.Sub(0, 1, w, used-1), st)
-		s = s.Sub(0, used, w, h-used)
+	if h < 3 || (n.Role == event.ControlPlane && len(list) == 0) {
+		return 0
 	}
-	drawActions(s, cx, n)
+	s.Rule(0, st, fmt.Sprintf("Pods %d", len(list)))
+	t := widget.Table{Selected: -1, Empty: "none", Columns: []widget.Column{
+		{Title: "NAMESPACE", Drop: 1}, {Title: "NAME", Grow: true}, {Title: "READY"}, {Title: "STATUS"},
+		{Title: "RESTARTS", Right: true, Drop: 2}, {Title: "AGE", Right: true, Drop: 3}, {Title: "IP", Drop: 4},
+	}}
+	for _, p := range list {
+		lamp := widget.PodLamp(st, p)
+		ready, restarts := screen.Containers(p)
+		t.Rows = append(t.Rows, []widget.Cell{
+			{Text: p.Namespace, Style: st.Muted}, {Text: p.Name, Style: st.Text}, {Text: ready, Style: st.Text},
+			{Text: lamp.Glyph + " " + lamp.Word, Style: lamp.Style}, {Text: strconv.Itoa(restarts), Style: st.Text},
+			{Text: widget.Since(cx.Now, p.Created), Style: st.Text}, {Text: p.IP, Style: st.Muted},
+		})
+	}
+	used := min(max(len(list), 1)+2, h)
+	t.Draw(s.Sub(0, 1, w, used-1), st)
+	return used
 }
 
 // drawActions draws what users did to the node, the newest first.

@@ -9,16 +9,19 @@ import (
 	"workbench/ui/widget"
 )
 
-// tallest is the height of a box beyond which more lines say nothing more.
-const tallest = 12
+// The heights of boxes beyond which more lines say nothing more.
+const (
+	tallControl = 9
+	tallWorker  = 11
+)
 
-// tile is how nodes are laid out: columns of boxes of w x h cells; no columns
-// means a list of lines.
-type tile struct{ columns, w, h int }
+// tile is how nodes are laid out: columns of boxes of w cells, those of control
+// planes and of workers of their own height; no columns means a list of lines.
+type tile struct{ columns, w, control, worker int }
 
 // layout finds the largest boxes with which two groups of nodes fit.
 func layout(w, h, controlPlanes, workers int) tile {
-	for _, least := range []struct{ w, h int }{{30, 10}, {24, 9}, {22, 6}, {18, 5}, {16, 4}} {
+	for _, least := range []struct{ w, h int }{{30, 10}, {24, 9}, {24, 7}, {22, 6}, {18, 5}, {16, 4}} {
 		most := max(w/least.w, 1)
 		if w < least.w {
 			continue
@@ -26,7 +29,15 @@ func layout(w, h, controlPlanes, workers int) tile {
 		columns := min(most, max(controlPlanes, workers, 1))
 		rows := ceil(controlPlanes, columns) + ceil(workers, columns)
 		if rows > 0 && rows*least.h <= h {
-			return tile{columns: columns, w: min(w/columns, 64), h: min(h/rows, tallest)}
+			t := tile{columns: columns, w: min(w/columns, 64), control: min(h/rows, tallControl)}
+			if t.w >= 40 {
+				t.control = min(t.control, tallControl-1)
+			}
+			t.worker = tallControl
+			if n := ceil(workers, columns); n > 0 {
+				t.worker = min((h-ceil(controlPlanes, columns)*t.control)/n, tallWorker)
+			}
+			return t
 		}
 	}
 	return tile{}
@@ -50,13 +61,17 @@ func drawNodes(s widget.Surface, cx *screen.Context) {
 		return
 	}
 	y := 0
-	for _, group := range groups {
+	for g, group := range groups {
+		tall := t.control
+		if g == 1 {
+			tall = t.worker
+		}
 		for i, n := range group {
-			box := s.Sub(i%t.columns*t.w, y+i/t.columns*t.h, t.w, t.h)
+			box := s.Sub(i%t.columns*t.w, y+i/t.columns*tall, t.w, tall)
 			box.Zone("node/" + n.Name)
 			drawNode(box, cx, n)
 		}
-		y += ceil(len(group), t.columns) * t.h
+		y += ceil(len(group), t.columns) * tall
 	}
 }
 

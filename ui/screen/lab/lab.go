@@ -34,7 +34,7 @@ func New() *Lab {
 		list:  screen.NewListKeys(),
 		left:  bind("←/h", "node to the left", "left", "h"),
 		right: bind("→/l", "node to the right", "right", "l"),
-		focus: bind("tab", "node or its components", "tab", "shift+tab", "enter"),
+		focus: bind("tab", "components", "tab", "shift+tab", "enter"),
 		leave: bind("esc", "back to the nodes", "esc"),
 	}
 	l.list.Up.SetHelp("↑/k", "node or component above")
@@ -50,7 +50,7 @@ func (l *Lab) About() screen.About {
 
 // Keys implements screen.Screen.
 func (l *Lab) Keys() []key.Binding {
-	return append([]key.Binding{l.left, l.right, l.list.Up, l.list.Down, l.focus, l.leave}, screen.FaultKeys()...)
+	return append(append([]key.Binding{l.focus}, screen.FaultKeys()...), l.left, l.right, l.list.Up, l.list.Down, l.leave)
 }
 
 // Handle implements screen.Screen.
@@ -149,7 +149,7 @@ func (l *Lab) Draw(s widget.Surface, cx *screen.Context) {
 	case screen.Three:
 		side := min(max(w*2/5, 66), 96)
 		left, right := s.Left(w - side)
-		boxes := min(h-8, 2*tallest+2)
+		boxes := min(h-8, tallControl+tallWorker)
 		if len(cx.Order()) > 8 {
 			boxes = h * 2 / 3
 		}
@@ -158,7 +158,10 @@ func (l *Lab) Draw(s widget.Surface, cx *screen.Context) {
 		pane.Feed(feed.Draw(left.Sub(0, boxes, w-side, h-boxes)), cx)
 		drawDetail(right, cx)
 	case screen.Two:
-		boxes := max(min(h-11, 2*tallest), h/2)
+		boxes := min(h*6/10, tallControl+tallWorker)
+		if len(cx.Order()) > 8 {
+			boxes = h * 2 / 3
+		}
 		top, bottom := s.Top(boxes)
 		drawNodes(top, cx)
 		drawDetail(bottom, cx)

@@ -23,7 +23,8 @@ func drawNode(s widget.Surface, cx *screen.Context, n *state.Node) {
 	st := cx.Styles
 	selected, dim := n == cx.Node(), greyed(cx, n)
 	lamp := widget.NodeLamp(st, n)
-	box := widget.Box{Title: n.Name, TitleStyle: st.Strong, Badge: role(s, n), BadgeStyle: st.Muted, Border: st.Border, Footer: n.IP}
+	box := widget.Box{Title: n.Name, TitleStyle: st.Strong, Badge: role(s, n), BadgeStyle: st.Muted, Border: st.Border,
+		Footer: n.IP, FooterStyle: st.Muted}
 	switch {
 	case dim:
 		box.TitleStyle, box.Border = st.Faint, st.Faint
@@ -42,30 +43,31 @@ func drawNode(s widget.Surface, cx *screen.Context, n *state.Node) {
 	}
 	in := box.Draw(s).Inset(1, 0)
 	w, h := in.Size()
-	y := 0
-	line := func(draw func(y int)) {
-		if y < h {
-			draw(y)
-			y++
-		}
+	p := planLines(cx, n, w, h)
+	headline(in, 0, cx, n, lamp)
+	y := 1
+	if p.outlook {
+		outlookLine(in, y, cx, n)
+		y++
 	}
-	line(func(y int) { headline(in, y, cx, n, lamp) })
-	if h >= 6 {
-		line(func(y int) { outlookLine(in, y, cx, n) })
+	if p.raft {
+		raftLine(in, y, cx, n)
+		y++
 	}
-	lines := 1
-	if h >= 7 {
-		lines = 2
+	y += lamps(in.Sub(0, y, w, p.lamps), cx, n)
+	switch p.usage {
+	case 1:
+		half := (w - 2) / 2
+		pane.CPU(in, 0, y, half, cx, n)
+		pane.Memory(in, w-half, y, half, cx, n)
+	case 2:
+		pane.CPU(in, 0, y, w, cx, n)
+		pane.Memory(in, 0, y+1, w, cx, n)
 	}
-	y += lamps(in.Sub(0, y, w, min(lines, h-y)), cx, n)
-	if h >= 6 || h == 4 {
-		line(func(y int) { pane.CPU(in, 0, y, w, cx, n) })
-		if h >= 6 {
-			line(func(y int) { pane.Memory(in, 0, y, w, cx, n) })
-		}
-	}
-	if taints := taintLine(cx, n); taints != "" && h-y >= 2 {
-		line(func(y int) { in.Fit(0, y, w, st.Warn, taints) })
+	y += p.usage
+	if p.taint {
+		in.Fit(0, y, w, st.Warn, taintLine(cx, n))
+		y++
 	}
 	pods(in.Sub(0, y, w, h-y), cx, n)
 	if dim {
@@ -92,39 +94,67 @@ func fade(s widget.Surface, st *themes.Styles) {
 func headline(s widget.Surface, y int, cx *screen.Context, n *state.Node, lamp widget.Lamp) {
 	w, _ := s.Size()
 	text := lamp.Glyph + " " + lamp.Word
-	if n.State != event.NodeRunning && n.State != "" && w > 26 {
+	if n.State != event.NodeRunning && n.State != "" && w > 30 {
 		text += " " + widget.Seconds(cx.Now.Sub(n.Since)) + " ago"
 	}
 	x := s.Fit(0, y, w, lamp.Style, text)
-	if says := verdict(cx, n); x+widget.Width(says.text)+1 <= w {
-		s.Right(w, y, says.style, says.text)
-	} else {
-		s.Fit(x+1, y, w-x-1, says.style, says.text)
+	for _, says := range verdicts(cx, n) {
+		if x+widget.Width(says.text)+1 <= w {
+			s.Right(w, y, says.style, says.text)
+			return
+		}
 	}
 }
 
-// verdict is what the others think of a node: the Ready condition of a worker,
-// the Raft role of a control plane.
-func verdict(cx *screen.Context, n *state.Node) phrase {
+// verdict is what the others think of a node, in full.
+func verdict(cx *screen.Context, n *state.Node) phrase { return verdicts(cx, n)[0] }
+
+// verdicts are what the others think of a node, in ever fewer words: the Ready
+// condition of a worker, the Raft role of a control plane.
+func verdicts(cx *screen.Context, n *state.Node) []phrase {
 	st := cx.Styles
 	if kn := cx.World.Kube.Nodes[n.Name]; kn != nil {
 		ready := widget.ReadyLamp(st, kn)
+		short := phrase{ready.Glyph + " " + ready.Word, ready.Style}
 		if kn.Ready != "True" && !kn.Since.IsZero() {
-			ready.Word += " " + widget.Age(cx.Now.Sub(kn.Since))
+			return []phrase{{short.text + " " + widget.Age(cx.Now.Sub(kn.Since)), ready.Style}, short, {ready.Glyph, ready.Style}}
 		}
-		return phrase{ready.Glyph + " " + ready.Word, ready.Style}
+		return []phrase{short, {ready.Glyph, ready.Style}}
 	}
 	if m := cx.World.Raft.Members[n.Name]; m != nil && (m.Role != "" || len(m.Swim) > 0) {
 		raft := widget.RaftLamp(st, m.Role)
 		if m.Role == "" {
-			return phrase{raft.Glyph + " etcd down", raft.Style}
+			return []phrase{{raft.Glyph + " etcd down", raft.Style}, {raft.Glyph + " etcd", raft.Style}}
 		}
-		return phrase{fmt.Sprintf("%s %s term %d", raft.Glyph, raft.Word, m.Term), raft.Style}
+		return []phrase{
+			{fmt.Sprintf("%s %s term %d", raft.Glyph, raft.Word, m.Term), raft.Style},
+			{fmt.Sprintf("%s %s t%d", raft.Glyph, raft.Word, m.Term), raft.Style},
+			{raft.Glyph + " " + raft.Word, raft.Style}, {raft.Glyph, raft.Style},
+		}
 	}
 	if n.Role == event.Worker {
-		return phrase{"○ no Node yet", st.Off}
+		return []phrase{{"○ no Node yet", st.Off}, {"○", st.Off}}
 	}
-	return phrase{}
+	return []phrase{{}}
+}
+
+// raftLine says what the node's etcd member has in its log.
+func raftLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
+	w, _ := s.Size()
+	m := cx.World.Raft.Members[n.Name]
+	if m == nil || m.Commit == 0 {
+		return
+	}
+	x := s.Text(0, y, cx.Styles.Muted, "log ")
+	x = s.Text(x, y, cx.Styles.Text, fmt.Sprint(m.Commit))
+	if m.DBBytes > 0 && x+9 < w {
+		x = s.Text(x+2, y, cx.Styles.Muted, "db ")
+		x = s.Fit(x, y, w-x, cx.Styles.Text, widget.Bytes(m.DBBytes))
+	}
+	if x+12 < w && !m.At.IsZero() {
+		x = s.Text(x+2, y, cx.Styles.Muted, "heard ")
+		s.Fit(x, y, w-x, cx.Styles.Text, widget.Seconds(cx.Now.Sub(m.At)))
+	}
 }
 
 // outlookLine says what comes next: the lease's age, then the time until the

@@ -47,7 +47,7 @@ func (r *Raft) About() screen.About {
 
 // Keys implements screen.Screen.
 func (r *Raft) Keys() []key.Binding {
-	return append([]key.Binding{r.in, r.out, r.list.Up, r.list.Down}, screen.FaultKeys()...)
+	return append(append([]key.Binding{r.in, r.out}, screen.FaultKeys()...), r.list.Up, r.list.Down)
 }
 
 // Handle implements screen.Screen.

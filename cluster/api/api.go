@@ -1,0 +1,23 @@
+// Package api is the supervisor's HTTP API on a Unix socket that only the lab's
+// owner can open: the server in the supervisor and the client that the app,
+// the command line and tests use.
+//
+//	GET  /v1/world                     the folded state, JSON
+//	GET  /v1/events?after=N&follow=1   events after N, NDJSON, in order
+//	POST /v1/act                       Request; refused with Problem
+//	POST /v1/down                      shut the lab down; answers when it begins
+package api
+
+// Request asks for an action on a part of the lab.
+type Request struct {
+	// Verb is node.{kill,stop,start,pause,resume} or
+	// component.{kill,start,restart,pause,resume}.
+	Verb string `json:"verb"`
+	// Target is a node or node/component.
+	Target string `json:"target"`
+}
+
+// Problem is why a request was refused.
+type Problem struct {
+	Error string `json:"error"`
+}

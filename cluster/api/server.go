@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"workbench/cluster/event"
+)
+
+// Lab is what the server serves.
+type Lab interface {
+	// World is the folded state as JSON.
+	World() ([]byte, error)
+	// Reader is a cursor on the events after a sequence number.
+	Reader(after uint64) Reader
+	// Last is the sequence number of the newest event.
+	Last() uint64
+	Act(ctx context.Context, r Request) error
+	// Down begins to shut down.
+	Down(cause string)
+}
+
+// Reader is a cursor on the journal.
+type Reader interface {
+	// Next waits until there are more events; the error of an ended wait is ctx's.
+	Next(ctx context.Context) ([]event.Event, error)
+	Close() error
+}
+
+// Handler serves a lab.
+func Handler(lab Lab) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/world", func(w http.ResponseWriter, _ *http.Request) {
+		raw, err := lab.World()
+		if err != nil {
+			refuse(w, http.StatusInternalServerError, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(raw) // a client that left needs no answer
+	})
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { events(lab, w, r) })
+	mux.HandleFunc("POST /v1/act", func(w http.ResponseWriter, r *http.Request) {
+		var req Request
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&req); err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		if err := lab.Act(r.Context(), req); err != nil {
+			refuse(w, http.StatusConflict, err)
+		}
+	})
+	mux.HandleFunc("POST /v1/down", func(http.ResponseWriter, *http.Request) { lab.Down("asked by a user") })
+	return mux
+}
+
+func refuse(w http.ResponseWriter, code int, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(Problem{Error: err.Error()})
+}
+
+func events(lab Lab, w http.ResponseWriter, r *http.Request) {
+	var after uint64
+	if s := r.URL.Query().Get("after"); s != "" {
+		var err error
+		if after, err = strconv.ParseUint(s, 10, 64); err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+	}
+	follow := r.URL.Query().Get("follow") != ""
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	flush := http.NewResponseController(w)
+	_ = flush.Flush()
+	enc := json.NewEncoder(w)
+	reader := lab.Reader(after)
+	defer reader.Close()
+	for until := lab.Last(); follow || after < until; {
+		batch, err := reader.Next(r.Context())
+		if err != nil {
+			return
+		}
+		for _, e := range batch {
+			if err := enc.Encode(e); err != nil {
+				return
+			}
+			after = e.Seq
+		}
+		if err := flush.Flush(); err != nil {
+			return
+		}
+	}
+}

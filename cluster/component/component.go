@@ -1,0 +1,56 @@
+// Package component holds the entry points of the control plane's components:
+// upstream's own commands, run unmodified, each in a process of its own, with
+// taps where upstream leaves a hook. Arguments come from package plan.
+package component
+
+import (
+	"fmt"
+	"os"
+
+	"k8s.io/component-base/cli"
+	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client metrics
+	_ "k8s.io/component-base/metrics/prometheus/version"  // build information metric
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+)
+
+// Role is the main function of a component; it returns the exit code.
+type Role func(args []string) int
+
+// Roles are the control plane's components by name.
+func Roles() map[string]Role {
+	return map[string]Role{
+		"etcd":                    etcdMain,
+		"kube-apiserver":          apiserverMain,
+		"kube-controller-manager": controllerManagerMain,
+		"kube-scheduler":          schedulerMain,
+	}
+}
+
+func apiserverMain(args []string) int {
+	cmd := apiserver.NewAPIServerCommand()
+	cmd.SetArgs(args)
+	return cli.Run(cmd)
+}
+
+func controllerManagerMain(args []string) int {
+	cmd := controllermanager.NewControllerManagerCommand()
+	cmd.SetArgs(args)
+	return cli.Run(cmd)
+}
+
+func schedulerMain(args []string) int {
+	cmd := scheduler.NewSchedulerCommand()
+	cmd.SetArgs(args)
+	return cli.Run(cmd)
+}
+
+func etcdMain(args []string) int {
+	if err := runEtcd(args); err != nil {
+		fmt.Fprintf(os.Stderr, "etcd: %v\n", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,77 @@
+package component
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"go.etcd.io/etcd/pkg/v3/flags"
+	"go.etcd.io/etcd/server/v3/embed"
+
+	"workbench/cluster/observe/raft"
+)
+
+// runEtcd runs one etcd member, as etcd's own command does
+// (server/etcdmain/etcd.go), with the Raft tap in its logger.
+func runEtcd(args []string) error {
+	cfg, err := etcdConfig(args)
+	if err != nil {
+		return err
+	}
+	tap := raft.NewTap(cfg.Name, os.NewFile(tapFD, "events"))
+	logger, err := tap.Logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	server, err := embed.StartEtcd(cfg)
+	if err != nil {
+		return fmt.Errorf("start member %s: %w", cfg.Name, err)
+	}
+	sampling := make(chan struct{})
+	go func() { defer close(sampling); tap.Sample(ctx, server.Server) }()
+	select {
+	case <-ctx.Done():
+	case <-server.Server.StopNotify():
+	case err = <-server.Err():
+		err = fmt.Errorf("run member %s: %w", cfg.Name, err)
+	}
+	stop()
+	<-sampling
+	server.Close()
+	return err
+}
+
+// tapFD is the node init's event pipe; see node.EventsFD.
+const tapFD = 3
+
+// etcdConfig parses etcd's own flags. The ones that embed registers but does
+// not read back are read here, as server/etcdmain/config.go does.
+func etcdConfig(args []string) (*embed.Config, error) {
+	cfg := embed.NewConfig()
+	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
+	cfg.AddFlags(fs)
+	fs.StringVar(&cfg.ClusterState, "initial-cluster-state", embed.ClusterStateFlagNew, "new or existing")
+	if err := fs.Parse(args); err != nil {
+		return nil, fmt.Errorf("read flags: %w", err)
+	}
+	cfg.ListenPeerUrls = flags.UniqueURLsFromFlag(fs, "listen-peer-urls")
+	cfg.AdvertisePeerUrls = flags.UniqueURLsFromFlag(fs, "initial-advertise-peer-urls")
+	cfg.ListenClientUrls = flags.UniqueURLsFromFlag(fs, "listen-client-urls")
+	cfg.AdvertiseClientUrls = flags.UniqueURLsFromFlag(fs, "advertise-client-urls")
+	cfg.ListenMetricsUrls = flags.UniqueURLsFromFlag(fs, "listen-metrics-urls")
+	cfg.CipherSuites = flags.StringsFromFlag(fs, "cipher-suites")
+	cfg.MaxConcurrentStreams = flags.Uint32FromFlag(fs, "max-concurrent-streams")
+	cfg.FlagsExplicitlySet = map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { cfg.FlagsExplicitlySet[f.Name] = true })
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("check flags: %w", err)
+	}
+	return cfg, nil
+}

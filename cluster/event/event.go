@@ -1,0 +1,134 @@
+// Package event is the vocabulary of the workbench: everything that can be
+// observed in a lab, as typed and sealed values.
+//
+// Sources (components, node inits, API watches, probes) emit events; the
+// journal orders and stores them; state folds them; views draw the fold. The
+// live view, replay, `workbench events -o json` and the tests read the same
+// stream, so the JSON form below is a public format.
+//
+//	{"seq":41,"time":"2026-01-02T15:04:05.999999999Z","type":"component.ready","data":{"node":"c1",...}}
+//
+// The package imports the standard library only.
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Event is one observation: a body and when it happened.
+type Event struct {
+	// Seq is the position in the journal, from 1, without gaps. It is 0 until
+	// the journal has accepted the event.
+	Seq uint64
+	// Time is when the source observed it, by the clock of this machine. Nodes
+	// share that clock, so times of different sources compare.
+	Time time.Time
+	Body Body
+}
+
+// Body is the sealed set of event payloads; see Types for all of them.
+type Body interface {
+	// Type is the stable wire name, such as "component.ready".
+	Type() string
+	sealed()
+}
+
+// Unknown carries a body whose type this build does not know, such as one from
+// a newer recording. It is kept and written back unchanged.
+type Unknown struct {
+	Name string
+	Data json.RawMessage
+}
+
+// Type implements Body.
+func (u Unknown) Type() string { return u.Name }
+func (Unknown) sealed()        {}
+
+type wire struct {
+	Seq  uint64          `json:"seq,omitempty"`
+	Time time.Time       `json:"time"`
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+// MarshalJSON writes the public form of the event.
+func (e Event) MarshalJSON() ([]byte, error) {
+	if e.Body == nil {
+		return nil, fmt.Errorf("encode event %d: no body", e.Seq)
+	}
+	var data []byte
+	if u, ok := e.Body.(Unknown); ok {
+		data = u.Data
+	} else {
+		var err error
+		if data, err = json.Marshal(e.Body); err != nil {
+			return nil, fmt.Errorf("encode event %d (%s): %w", e.Seq, e.Body.Type(), err)
+		}
+	}
+	return json.Marshal(wire{Seq: e.Seq, Time: e.Time, Type: e.Body.Type(), Data: data})
+}
+
+// UnmarshalJSON reads the public form. A type this build does not know becomes
+// Unknown; a known type with malformed data is an error.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	var w wire
+	if err := json.Unmarshal(b, &w); err != nil {
+		return fmt.Errorf("decode event: %w", err)
+	}
+	if w.Type == "" {
+		return fmt.Errorf("decode event %d: no type", w.Seq)
+	}
+	e.Seq, e.Time = w.Seq, w.Time
+	decode, ok := types[w.Type]
+	if !ok {
+		e.Body = Unknown{Name: w.Type, Data: append(json.RawMessage(nil), w.Data...)}
+		return nil
+	}
+	body, err := decode(w.Data)
+	if err != nil {
+		return fmt.Errorf("decode event %d (%s): %w", w.Seq, w.Type, err)
+	}
+	e.Body = body
+	return nil
+}
+
+// types maps wire names to decoders; register fills it.
+var types = map[string]func(json.RawMessage) (Body, error){}
+
+func register[T Body]() {
+	var zero T
+	types[zero.Type()] = func(data json.RawMessage) (Body, error) {
+		var body T
+		if err := json.Unmarshal(data, &body); err != nil {
+			return nil, err
+		}
+		return body, nil
+	}
+}
+
+func init() {
+	register[LabTopology]()
+	register[LabPhase]()
+	register[StepStarted]()
+	register[StepDone]()
+	register[NodeState]()
+	register[ComponentState]()
+	register[ComponentUsage]()
+	register[RaftStatus]()
+	register[RaftRole]()
+	register[RaftLog]()
+	register[KubeNode]()
+	register[KubeLease]()
+	register[KubePod]()
+	register[KubeDeployment]()
+	register[KubeService]()
+	register[KubeEndpointSlice]()
+	register[KubeEvent]()
+	register[KubeDeleted]()
+	register[KubeSynced]()
+	register[Probe]()
+	register[Action]()
+	register[SourceState]()
+}

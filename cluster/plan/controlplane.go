@@ -1,0 +1,165 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"workbench/cluster/spec"
+	"workbench/runtime/node"
+)
+
+// Directories in a node; kubeadm's, where it has one.
+const (
+	BinDir  = "/opt/workbench/bin"
+	CNIDir  = "/opt/cni/bin"
+	LogDir  = "/var/log/workbench"
+	pkiDir  = "/etc/kubernetes/pki"
+	confDir = "/etc/kubernetes"
+)
+
+// component fills in what all components share.
+func component(name string, grace time.Duration, ready node.Probe, args ...string) node.Component {
+	return node.Component{
+		Name: name, Path: BinDir + "/" + name, Args: args,
+		Log: LogDir + "/" + name + ".log", Ready: &ready, Grace: grace,
+	}
+}
+
+// args renders flags in a fixed order: ours, then the user's, which win.
+func (b builder) args(component string, own map[string]string) []string {
+	merged := maps.Clone(own)
+	maps.Copy(merged, b.lab.Spec.Components[component].ExtraArgs)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(merged)) {
+		out = append(out, "--"+name+"="+merged[name])
+	}
+	return out
+}
+
+// gates are the feature gates as flags take them.
+func (b builder) gates(flags map[string]string) map[string]string {
+	var gates []string
+	for _, name := range slices.Sorted(maps.Keys(b.lab.Spec.FeatureGates)) {
+		gates = append(gates, name+"="+strconv.FormatBool(b.lab.Spec.FeatureGates[name]))
+	}
+	if len(gates) > 0 {
+		flags["feature-gates"] = strings.Join(gates, ",")
+	}
+	return flags
+}
+
+// grace is how long a component may take to stop before it is killed.
+const grace = 3 * time.Second
+
+func (b builder) etcd(n spec.Node) node.Component {
+	var cluster []string
+	for _, peer := range b.nodes {
+		if peer.ControlPlane {
+			cluster = append(cluster, fmt.Sprintf("%s=https://%s", peer.Name, netip.AddrPortFrom(peer.Address, etcdPeerPort)))
+		}
+	}
+	client := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, etcdPort))
+	peer := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, etcdPeerPort))
+	const dir = pkiDir + "/etcd"
+	return component("etcd", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:2381/readyz"}, b.args("etcd", map[string]string{
+		"name":                        n.Name,
+		"data-dir":                    "/var/lib/etcd",
+		"listen-client-urls":          fmt.Sprintf("https://127.0.0.1:%d,%s", etcdPort, client),
+		"advertise-client-urls":       client,
+		"listen-peer-urls":            peer,
+		"initial-advertise-peer-urls": peer,
+		"initial-cluster":             strings.Join(cluster, ","),
+		"initial-cluster-token":       "workbench-" + b.lab.Metadata.Name,
+		"initial-cluster-state":       "new",
+		"listen-metrics-urls":         "http://127.0.0.1:2381",
+		"cert-file":                   dir + "/server.crt",
+		"key-file":                    dir + "/server.key",
+		"trusted-ca-file":             dir + "/ca.crt",
+		"client-cert-auth":            "true",
+		"peer-cert-file":              dir + "/peer.crt",
+		"peer-key-file":               dir + "/peer.key",
+		"peer-trusted-ca-file":        dir + "/ca.crt",
+		"peer-client-cert-auth":       "true",
+		"snapshot-count":              "10000",
+	})...)
+}
+
+func (b builder) apiserver(n spec.Node) node.Component {
+	seconds := strconv.FormatInt(b.detection.EvictionSeconds, 10)
+	return component("kube-apiserver", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:6443/readyz"}, b.args("kube-apiserver", b.gates(map[string]string{
+		"advertise-address":                      n.Address.String(),
+		"secure-port":                            strconv.Itoa(APIServerPort),
+		"allow-privileged":                       "true",
+		"authorization-mode":                     "Node,RBAC",
+		"enable-admission-plugins":               "NodeRestriction",
+		"enable-bootstrap-token-auth":            "true",
+		"enable-aggregator-routing":              "true",
+		"client-ca-file":                         pkiDir + "/ca.crt",
+		"tls-cert-file":                          pkiDir + "/apiserver.crt",
+		"tls-private-key-file":                   pkiDir + "/apiserver.key",
+		"etcd-servers":                           fmt.Sprintf("https://127.0.0.1:%d", etcdPort),
+		"etcd-cafile":                            pkiDir + "/etcd/ca.crt",
+		"etcd-certfile":                          pkiDir + "/apiserver-etcd-client.crt",
+		"etcd-keyfile":                           pkiDir + "/apiserver-etcd-client.key",
+		"kubelet-client-certificate":             pkiDir + "/apiserver-kubelet-client.crt",
+		"kubelet-client-key":                     pkiDir + "/apiserver-kubelet-client.key",
+		"kubelet-certificate-authority":          pkiDir + "/ca.crt",
+		"kubelet-preferred-address-types":        "InternalIP,Hostname",
+		"service-account-issuer":                 "https://kubernetes.default.svc." + Domain,
+		"service-account-key-file":               pkiDir + "/sa.pub",
+		"service-account-signing-key-file":       pkiDir + "/sa.key",
+		"service-cluster-ip-range":               b.lab.Spec.Network.ServiceCIDR,
+		"requestheader-allowed-names":            "front-proxy-client",
+		"requestheader-client-ca-file":           pkiDir + "/front-proxy-ca.crt",
+		"requestheader-extra-headers-prefix":     "X-Remote-Extra-",
+		"requestheader-group-headers":            "X-Remote-Group",
+		"requestheader-username-headers":         "X-Remote-User",
+		"proxy-client-cert-file":                 pkiDir + "/front-proxy-client.crt",
+		"proxy-client-key-file":                  pkiDir + "/front-proxy-client.key",
+		"default-not-ready-toleration-seconds":   seconds,
+		"default-unreachable-toleration-seconds": seconds,
+		"shutdown-delay-duration":                "0s",
+	}))...)
+}
+
+func (b builder) controllerManager(n spec.Node) node.Component {
+	conf := confDir + "/controller-manager.conf"
+	return component("kube-controller-manager", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:10257/healthz"}, b.args("kube-controller-manager", b.gates(map[string]string{
+		"kubeconfig":                       conf,
+		"authentication-kubeconfig":        conf,
+		"authorization-kubeconfig":         conf,
+		"bind-address":                     "127.0.0.1",
+		"allocate-node-cidrs":              "true",
+		"cluster-cidr":                     b.lab.Spec.Network.PodCIDR,
+		"node-cidr-mask-size":              "24",
+		"service-cluster-ip-range":         b.lab.Spec.Network.ServiceCIDR,
+		"cluster-name":                     "workbench-" + b.lab.Metadata.Name,
+		"client-ca-file":                   pkiDir + "/ca.crt",
+		"requestheader-client-ca-file":     pkiDir + "/front-proxy-ca.crt",
+		"root-ca-file":                     pkiDir + "/ca.crt",
+		"cluster-signing-cert-file":        pkiDir + "/ca.crt",
+		"cluster-signing-key-file":         pkiDir + "/ca.key",
+		"service-account-private-key-file": pkiDir + "/sa.key",
+		"use-service-account-credentials":  "true",
+		"controllers":                      "*,bootstrap-signer-controller,token-cleaner-controller",
+		"leader-elect":                     strconv.FormatBool(true),
+		"node-monitor-grace-period":        b.detection.GracePeriod.String(),
+		"node-monitor-period":              b.detection.NodeMonitorPeriod.String(),
+	}))...)
+}
+
+func (b builder) scheduler(spec.Node) node.Component {
+	conf := confDir + "/scheduler.conf"
+	return component("kube-scheduler", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:10259/healthz"}, b.args("kube-scheduler", b.gates(map[string]string{
+		"kubeconfig":                conf,
+		"authentication-kubeconfig": conf,
+		"authorization-kubeconfig":  conf,
+		"bind-address":              "127.0.0.1",
+		"leader-elect":              "true",
+	}))...)
+}

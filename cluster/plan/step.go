@@ -1,0 +1,75 @@
+package plan
+
+import "workbench/cluster/event"
+
+// Kind says what a step does.
+type Kind string
+
+// The kinds of steps.
+const (
+	StepRoots     Kind = "roots"     // directories and files of all nodes
+	StepPKI       Kind = "pki"       // certificates and kubeconfigs
+	StepImages    Kind = "images"    // the golden image store
+	StepFabric    Kind = "fabric"    // lab init and the bridge
+	StepStore     Kind = "store"     // a worker's image store, from the golden one
+	StepNode      Kind = "node"      // a node's init and its network
+	StepComponent Kind = "component" // start and wait until ready
+	StepReady     Kind = "ready"     // Node object is Ready
+)
+
+// Step is one step of the boot. It runs when all of After are done and, where
+// AfterAny is not empty, one of those.
+type Step struct {
+	ID        string
+	Kind      Kind
+	Title     string
+	Node      string
+	Component string
+	After     []string
+	AfterAny  []string
+}
+
+// steps orders the boot. Only true dependencies are named: all else runs in
+// parallel.
+func steps(nodes []Node) []Step {
+	out := []Step{
+		{ID: "roots", Kind: StepRoots, Title: "Prepare node file systems"},
+		{ID: "pki", Kind: StepPKI, Title: "Issue certificates", After: []string{"roots"}},
+		{ID: "images", Kind: StepImages, Title: "Unpack images"},
+		{ID: "fabric", Kind: StepFabric, Title: "Start lab init and fabric bridge"},
+	}
+	var apiservers []string
+	for _, n := range nodes {
+		if n.ControlPlane {
+			apiservers = append(apiservers, n.Name+"/kube-apiserver")
+		}
+	}
+	for _, n := range nodes {
+		out = append(out, Step{ID: n.Name, Kind: StepNode, Title: "Start node " + n.Name, Node: n.Name, After: []string{"fabric", "pki"}})
+		if n.Role() == event.Worker {
+			out = append(out, Step{ID: n.Name + "/store", Kind: StepStore, Title: "Give " + n.Name + " the image store", Node: n.Name, After: []string{"roots", "images"}})
+		}
+		for _, c := range n.Components {
+			s := Step{ID: n.Name + "/" + c.Name, Kind: StepComponent, Title: "Start " + c.Name + " on " + n.Name, Node: n.Name, Component: c.Name, After: []string{n.Name}}
+			switch c.Name {
+			case "kube-apiserver":
+				s.After = append(s.After, n.Name+"/etcd")
+			case "kube-controller-manager", "kube-scheduler":
+				s.After = append(s.After, n.Name+"/kube-apiserver")
+			case "containerd":
+				s.After = append(s.After, n.Name+"/store")
+			case "kubelet":
+				s.After = append(s.After, n.Name+"/containerd", n.Name+"/api-balancer")
+				s.AfterAny = apiservers
+			case "kube-proxy":
+				s.After = append(s.After, n.Name+"/api-balancer")
+				s.AfterAny = apiservers
+			}
+			out = append(out, s)
+		}
+		if n.Role() == event.Worker {
+			out = append(out, Step{ID: n.Name + "/ready", Kind: StepReady, Title: "Wait for node " + n.Name + " to be Ready", Node: n.Name, After: []string{n.Name + "/kubelet"}})
+		}
+	}
+	return out
+}

@@ -1,0 +1,182 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"workbench/cluster/spec"
+	"workbench/runtime/node"
+)
+
+const containerdSocket = "/run/containerd/containerd.sock"
+
+// SandboxImage is the image of pod sandboxes; it comes with the workbench.
+const SandboxImage = "workbench.local/pause:1"
+
+func (b builder) balancer() node.Component {
+	return component("api-balancer", grace, node.Probe{Kind: "tcp", Target: "127.0.0.1:6443"},
+		"-listen=127.0.0.1:6443",
+		"-backends="+strings.Join(b.controlPlaneAddresses(APIServerPort), ","))
+}
+
+func containerd() node.Component {
+	return component("containerd", grace, node.Probe{Kind: "unix", Target: containerdSocket}, "--config=/etc/containerd/config.toml")
+}
+
+// containerdFiles follow containerd's docs/cri/config.md, version 3.
+//
+// restrict_oom_score_adj: without CAP_SYS_RESOURCE runc may not lower a
+// score. NRI is off: nothing here uses it.
+func (b builder) containerdFiles(files map[string]File) {
+	files["/etc/containerd/config.toml"] = File{Mode: 0o644, Content: `version = 3
+root = "/var/lib/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp"]
+
+[grpc]
+  address = "` + containerdSocket + `"
+
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "overlayfs"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "` + SandboxImage + `"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "/etc/containerd/certs.d"
+
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["` + CNIDir + `"]
+    conf_dir = "/etc/cni/net.d"
+    use_internal_loopback = true
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    runtime_path = "` + BinDir + `/containerd-shim-runc-v2"
+`}
+}
+
+func (b builder) kubelet(n spec.Node) node.Component {
+	flags := map[string]string{
+		"config":     confDir + "/kubelet.yaml",
+		"kubeconfig": confDir + "/kubelet.conf",
+		"node-ip":    n.Address.String(),
+	}
+	if len(n.Labels) > 0 {
+		var labels []string
+		for _, k := range slices.Sorted(maps.Keys(n.Labels)) {
+			labels = append(labels, k+"="+n.Labels[k])
+		}
+		flags["node-labels"] = strings.Join(labels, ",")
+	}
+	return component("kubelet", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:10248/healthz"}, b.args("kubelet", flags)...)
+}
+
+// kubeletFiles is the KubeletConfiguration. What is not the lab's business is
+// left at upstream's defaults. Images cannot be pulled again without a
+// network, so they are not collected, and what is free on the machine's disk
+// is not a reason to evict.
+func (b builder) kubeletFiles(n spec.Node, files map[string]File) {
+	var c strings.Builder
+	fmt.Fprintf(&c, `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication:
+  anonymous: {enabled: false}
+  webhook: {enabled: true}
+  x509: {clientCAFile: %[1]s/ca.crt}
+authorization: {mode: Webhook}
+tlsCertFile: %[1]s/kubelet.crt
+tlsPrivateKeyFile: %[1]s/kubelet.key
+cgroupDriver: cgroupfs
+failCgroupV1: false
+failSwapOn: false
+clusterDomain: %[2]s
+clusterDNS: [%[3]s]
+resolvConf: /etc/resolv.conf
+containerRuntimeEndpoint: unix://%[4]s
+staticPodPath: /etc/kubernetes/manifests
+imageGCHighThresholdPercent: 100
+evictionHard: {memory.available: 50Mi, nodefs.available: "0%%", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
+serializeImagePulls: false
+nodeStatusUpdateFrequency: %[5]s
+nodeLeaseDurationSeconds: %[6]d
+`, pkiDir, Domain, b.dnsIP(), containerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()))
+	c.WriteString(reserved(n))
+	if len(n.Taints) > 0 {
+		c.WriteString("registerWithTaints:\n")
+		for _, t := range n.Taints {
+			fmt.Fprintf(&c, "- {key: %q, value: %q, effect: %q}\n", t.Key, t.Value, t.Effect)
+		}
+	}
+	b.configGates(&c)
+	files[confDir+"/kubelet.yaml"] = File{Mode: 0o600, Content: c.String()}
+}
+
+// ReservedMemory and ReservedCPU are placeholders in the kubelet's
+// configuration for what the supervisor knows of the machine: it reserves the
+// difference to a node's limit, so that allocatable is what the node's cgroup
+// enforces.
+const (
+	ReservedMemory = "@RESERVED_MEMORY@"
+	ReservedCPU    = "@RESERVED_CPU@"
+)
+
+func reserved(n spec.Node) string {
+	var parts []string
+	if n.CPUs > 0 {
+		parts = append(parts, "cpu: "+ReservedCPU)
+	}
+	if n.Memory > 0 {
+		parts = append(parts, "memory: "+ReservedMemory)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "systemReserved: {" + strings.Join(parts, ", ") + "}\n"
+}
+
+func (b builder) configGates(c *strings.Builder) {
+	if len(b.lab.Spec.FeatureGates) == 0 {
+		return
+	}
+	c.WriteString("featureGates:\n")
+	for _, name := range slices.Sorted(maps.Keys(b.lab.Spec.FeatureGates)) {
+		fmt.Fprintf(c, "  %s: %s\n", name, strconv.FormatBool(b.lab.Spec.FeatureGates[name]))
+	}
+}
+
+func (b builder) kubeProxy() node.Component {
+	return component("kube-proxy", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:10256/healthz"},
+		b.args("kube-proxy", map[string]string{"config": confDir + "/kube-proxy.yaml"})...)
+}
+
+// proxyFiles is the KubeProxyConfiguration. Connection tracking limits are the
+// machine's, not a node's, so they are left as they are (0).
+func (b builder) proxyFiles(n spec.Node, files map[string]File) {
+	var c strings.Builder
+	fmt.Fprintf(&c, `apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+clientConnection: {kubeconfig: %s/kube-proxy.conf}
+hostnameOverride: %s
+bindAddress: %s
+healthzBindAddress: 127.0.0.1:10256
+metricsBindAddress: 127.0.0.1:10249
+clusterCIDR: %s
+mode: %s
+conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
+iptables: {minSyncPeriod: 100ms}
+`, confDir, n.Name, n.Address, b.lab.Spec.Network.PodCIDR, b.lab.Spec.Network.ProxyMode)
+	b.configGates(&c)
+	files[confDir+"/kube-proxy.yaml"] = File{Mode: 0o600, Content: c.String()}
+}
+
+// dnsIP is the tenth address of the service network, as kubeadm has it.
+func (b builder) dnsIP() string {
+	ip := b.serviceIP
+	for range 9 {
+		ip = ip.Next()
+	}
+	return ip.String()
+}

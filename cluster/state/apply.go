@@ -1,0 +1,173 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"workbench/cluster/event"
+)
+
+// Apply folds one event into the world. Events must come in journal order.
+func (w *World) Apply(e event.Event) {
+	w.init()
+	if e.Seq > w.Seq {
+		w.Seq = e.Seq
+	}
+	if e.Time.After(w.Now) {
+		w.Now = e.Time
+	}
+	switch b := e.Body.(type) {
+	case event.LabTopology:
+		w.applyTopology(e.Time, b)
+	case event.LabPhase:
+		w.Phase, w.PhaseDetail, w.PhaseSince = b.Phase, b.Detail, e.Time
+	case event.StepStarted:
+		w.applyStepStarted(e.Time, b)
+	case event.StepDone:
+		for i := range w.Steps {
+			if w.Steps[i].ID == b.ID {
+				w.Steps[i].Done, w.Steps[i].Took, w.Steps[i].Error = true, b.Took, b.Error
+			}
+		}
+	case event.NodeState:
+		w.applyNodeState(e.Time, b)
+	case event.ComponentState:
+		w.applyComponent(e.Time, b)
+	case event.ComponentUsage:
+		w.applyUsage(e.Time, b)
+	case event.RaftStatus, event.RaftRole, event.RaftLog:
+		w.Raft.apply(e.Time, b)
+	case event.Probe:
+		w.applyProbe(e.Time, b)
+	case event.Action:
+		w.Actions = bounded(append(w.Actions, Action{Action: b, At: e.Time}), MaxActions)
+	case event.SourceState:
+		if b.OK {
+			delete(w.Lost, b.Source)
+		} else {
+			w.Lost[b.Source] = Lost{Since: e.Time, Detail: b.Detail}
+		}
+	default:
+		w.Kube.apply(e.Time, b)
+	}
+}
+
+// applyTopology begins a new run: what the last run left is void, but for the
+// cluster's own objects, which the watch brings anew.
+func (w *World) applyTopology(at time.Time, t event.LabTopology) {
+	fresh := World{Seq: w.Seq, Now: w.Now, Started: at, Topology: t, Phase: event.Booting, PhaseSince: at, Actions: w.Actions}
+	fresh.init()
+	for _, n := range t.Nodes {
+		node := &Node{TopologyNode: n, Since: at, Components: map[string]*Component{}}
+		for _, c := range n.Components {
+			node.Components[c] = &Component{
+				ComponentState: event.ComponentState{Node: n.Name, Component: c, State: event.ComponentWaiting},
+				Since:          at,
+			}
+			if c == "etcd" {
+				fresh.Raft.Members[n.Name] = &Member{RaftStatus: event.RaftStatus{Node: n.Name}}
+			}
+		}
+		fresh.Nodes[n.Name] = node
+	}
+	*w = fresh
+}
+
+func (w *World) applyStepStarted(at time.Time, b event.StepStarted) {
+	step := Step{ID: b.ID, Title: b.Title, Node: b.Node, Index: b.Index, Total: b.Total, Started: at}
+	for i := range w.Steps {
+		if w.Steps[i].ID == b.ID {
+			w.Steps[i] = step
+			return
+		}
+	}
+	w.Steps = append(w.Steps, step)
+}
+
+func (w *World) applyNodeState(at time.Time, b event.NodeState) {
+	n := w.Nodes[b.Node]
+	if n == nil {
+		return
+	}
+	n.State, n.Since, n.Cause, n.PID = b.State, at, b.Cause, b.PID
+	if b.State != event.NodeKilled && b.State != event.NodeStopped {
+		return
+	}
+	for _, c := range n.Components {
+		c.State, c.PID, c.Since, c.Cause = event.ComponentExited, 0, at, "node "+string(b.State)
+		c.Backoff, c.Usage.Total = 0, event.Usage{}
+	}
+	n.Pods = UsageSeries{}
+	if m := w.Raft.Members[b.Node]; m != nil {
+		m.down(at)
+	}
+}
+
+func (w *World) applyComponent(at time.Time, b event.ComponentState) {
+	n := w.Nodes[b.Node]
+	if n == nil {
+		return
+	}
+	c := n.Components[b.Component]
+	if c == nil {
+		c = &Component{}
+		n.Components[b.Component] = c
+	}
+	c.ComponentState, c.Since = b, at
+	if b.Component != "etcd" || (b.State != event.ComponentExited && b.State != event.ComponentStopped) {
+		return
+	}
+	if m := w.Raft.Members[b.Node]; m != nil {
+		m.down(at)
+	}
+}
+
+func (w *World) applyUsage(at time.Time, b event.ComponentUsage) {
+	n := w.Nodes[b.Node]
+	if n == nil {
+		return
+	}
+	n.Pods.add(at, b.Pods)
+	for name, u := range b.Components {
+		if c := n.Components[name]; c != nil {
+			c.Usage.add(at, u)
+		}
+	}
+}
+
+// add folds a cumulative sample; a restart (less processor time than before)
+// begins anew.
+func (u *UsageSeries) add(at time.Time, total event.Usage) {
+	cores := 0.0
+	if !u.At.IsZero() && total.CPU >= u.Total.CPU && at.After(u.At) {
+		cores = float64(total.CPU-u.Total.CPU) / float64(at.Sub(u.At))
+	}
+	u.Samples = bounded(append(u.Samples, UsageSample{At: at, Cores: cores, MemoryBytes: total.MemoryBytes}), MaxUsage)
+	u.Total, u.At = total, at
+}
+
+func (w *World) applyProbe(at time.Time, b event.Probe) {
+	p := w.Probes[b.Target]
+	if p == nil {
+		p = &ProbeSeries{}
+		w.Probes[b.Target] = p
+	}
+	p.Samples = bounded(append(p.Samples, ProbeSample{At: at, OK: b.OK, Latency: b.Latency}), MaxProbes)
+	switch {
+	case !b.OK && p.Failing.IsZero():
+		p.Failing, p.LastError = at, b.Error
+	case !b.OK:
+		p.LastError = b.Error
+	case !p.Failing.IsZero():
+		p.LastOutage, p.LastOutageAt, p.Failing = at.Sub(p.Failing), at, time.Time{}
+	}
+}
+
+// bounded drops the oldest entries beyond limit, in batches so that a full
+// history does not move on every append.
+func bounded[T any](s []T, limit int) []T {
+	if len(s) <= limit+limit/4 {
+		return s
+	}
+	return slices.Clone(s[len(s)-limit:])
+}

@@ -1,0 +1,66 @@
+package state
+
+import (
+	"time"
+
+	"workbench/cluster/event"
+)
+
+func (r *Raft) apply(at time.Time, body event.Body) {
+	switch b := body.(type) {
+	case event.RaftStatus:
+		m := r.member(b.Node)
+		m.RaftStatus, m.At = b, at
+		m.role(at, b.Role, b.Term)
+	case event.RaftRole:
+		m := r.member(b.Node)
+		m.Role, m.Term = b.Role, max(m.Term, b.Term)
+		m.role(at, b.Role, b.Term)
+	case event.RaftLog:
+		r.Log = bounded(append(r.Log, RaftLine{At: at, Node: b.Node, Text: b.Text}), MaxRaftLog)
+	}
+}
+
+func (r *Raft) member(node string) *Member {
+	m := r.Members[node]
+	if m == nil {
+		m = &Member{RaftStatus: event.RaftStatus{Node: node}}
+		r.Members[node] = m
+	}
+	return m
+}
+
+// role records a change of role or term in the swimlane.
+func (m *Member) role(at time.Time, role event.RaftRoleName, term uint64) {
+	if n := len(m.Swim); n > 0 && m.Swim[n-1].Role == role && m.Swim[n-1].Term == term {
+		return
+	}
+	m.Swim = bounded(append(m.Swim, RoleSpan{At: at, Role: role, Term: term}), MaxSwim)
+}
+
+func (m *Member) down(at time.Time) {
+	m.Role, m.Lead, m.Progress = "", "", nil
+	m.role(at, "", m.Term)
+}
+
+// Leader is the node whose member leads in the highest term, or "".
+func (r *Raft) Leader() string {
+	leader, term := "", uint64(0)
+	for name, m := range r.Members {
+		if m.Role == event.RaftLeader && (m.Term > term || leader == "") {
+			leader, term = name, m.Term
+		}
+	}
+	return leader
+}
+
+// Quorum is how many members must be up for a write to commit, and how many
+// are known to run.
+func (r *Raft) Quorum() (need, up int) {
+	for _, m := range r.Members {
+		if m.Role != "" {
+			up++
+		}
+	}
+	return len(r.Members)/2 + 1, up
+}

@@ -1,0 +1,237 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"workbench/cluster/event"
+	"workbench/cluster/plan"
+	"workbench/runtime/cgroup"
+	"workbench/runtime/mount"
+	"workbench/runtime/node"
+)
+
+// machine is a running node.
+type machine struct {
+	handle *node.Handle
+	group  *cgroup.Group
+	paused bool
+	// end is why a user ended it: set before the end, so that it is told
+	// apart from a death of its own.
+	end event.NodeState
+}
+
+// sampleEvery is the interval of usage samples of a node.
+const sampleEvery = 2 * time.Second
+
+// machine is the running node of that name.
+func (s *Supervisor) machine(name string) (*machine, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.nodes[name]; m != nil {
+		return m, nil
+	}
+	return nil, fmt.Errorf("node %s is not running; start it with: workbench node start %s", name, name)
+}
+
+// startNode makes the node's namespaces and its init, and connects it.
+func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) error {
+	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeStarting, Cause: cause})
+	group, err := cgroup.Create(s.place.Name, n.Name, cgroup.Limits{CPUs: float64(n.CPUs), MemoryBytes: int64(n.Memory)})
+	if err != nil {
+		return err
+	}
+	conn, err := s.lab.Node(n.Name, s.place.InitLog(n.Name))
+	if err != nil {
+		return err
+	}
+	handle, err := node.Accept(n.Name, conn, s.rec.Record)
+	if err != nil {
+		return err
+	}
+	m := &machine{handle: handle, group: group}
+	s.mu.Lock()
+	s.nodes[n.Name] = m
+	s.mu.Unlock()
+	s.sources.Go(func() { s.watchEnd(n.Name, m) })
+	if err := group.Add(handle.PID); err != nil {
+		return err
+	}
+	if err := s.fabric.Attach(n.Name, handle.PID, n.Address); err != nil {
+		return err
+	}
+	cfg, err := s.nodeConfig(n)
+	if err != nil {
+		return err
+	}
+	if err := handle.Configure(ctx, cfg); err != nil {
+		return err
+	}
+	if err := s.routeNode(n.Name, handle.PID); err != nil {
+		return err
+	}
+	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeRunning, PID: handle.PID, Cause: cause})
+	return nil
+}
+
+func (s *Supervisor) nodeConfig(n plan.Node) (node.Config, error) {
+	hierarchies, err := cgroup.Hierarchies()
+	if err != nil {
+		return node.Config{}, err
+	}
+	cfg := node.Config{
+		Name: n.Name, Sysctls: n.Sysctls, Sample: sampleEvery, LeafInit: hierarchies[0].V2,
+		Root: mount.Root{Dir: s.place.Root(n.Name), Binds: []mount.Bind{
+			{Source: s.place.Bin(), Target: plan.BinDir},
+			{Source: s.place.CNI(), Target: plan.CNIDir},
+		}},
+	}
+	// Parts of /etc that are too many files to copy.
+	for _, dir := range []string{"/etc/ssl", "/etc/ca-certificates", "/etc/pki", "/etc/alternatives", "/etc/ld.so.conf.d"} {
+		if _, err := os.Stat(dir); err == nil {
+			cfg.Root.Binds = append(cfg.Root.Binds, mount.Bind{Source: dir, Target: dir})
+		}
+	}
+	for _, h := range hierarchies {
+		cfg.Root.Cgroups = append(cfg.Root.Cgroups, mount.Cgroup{Target: h.Mount, Options: h.Options, V2: h.V2})
+	}
+	return cfg, nil
+}
+
+// watchEnd records the end of a node and cleans up after it.
+func (s *Supervisor) watchEnd(name string, m *machine) {
+	<-m.handle.Gone()
+	s.mu.Lock()
+	end := m.end
+	if s.nodes[name] == m {
+		delete(s.nodes, name)
+	}
+	s.mu.Unlock()
+	if s.background.Err() != nil {
+		return // all of the lab ends; stop removes the groups
+	}
+	if end.State == "" {
+		end = event.NodeState{Node: name, State: event.NodeKilled, Cause: "its init died: " + lastLine(s.place.InitLog(name))}
+	}
+	s.rec.Emit(end)
+	if err := m.group.Remove(); err != nil {
+		s.log.Warn("remove control group", "node", name, "cause", err)
+	}
+}
+
+func lastLine(file string) string {
+	raw, err := os.ReadFile(file)
+	if err != nil || len(raw) == 0 {
+		return "no message"
+	}
+	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	return lines[len(lines)-1]
+}
+
+// killNode is power loss.
+func (s *Supervisor) killNode(name string) error {
+	m, err := s.machine(name)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	m.end = event.NodeState{Node: name, State: event.NodeKilled, Cause: "killed by a user"}
+	s.mu.Unlock()
+	return m.handle.Kill()
+}
+
+// shutdownTimeout bounds an orderly stop; then it is power loss.
+const shutdownTimeout = 10 * time.Second
+
+// stopNode shuts the node down in order.
+func (s *Supervisor) stopNode(ctx context.Context, name string) error {
+	m, err := s.machine(name)
+	if err != nil {
+		return err
+	}
+	if m.paused {
+		return fmt.Errorf("node %s is paused; resume it first: workbench node resume %s", name, name)
+	}
+	s.mu.Lock()
+	m.end = event.NodeState{Node: name, State: event.NodeStopped, Cause: "stopped by a user"}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	return errors.Join(m.handle.Shutdown(ctx), m.handle.Kill())
+}
+
+// startAgain boots a node that was killed or stopped.
+func (s *Supervisor) startAgain(ctx context.Context, name string) error {
+	if _, err := s.machine(name); err == nil {
+		return fmt.Errorf("node %s is running already", name)
+	}
+	n, err := s.planned(name)
+	if err != nil {
+		return err
+	}
+	if err := s.makeRoot(n); err != nil {
+		return err
+	}
+	var steps []plan.Step
+	for _, step := range s.plan.Steps {
+		if step.Node == name && (step.Kind == plan.StepNode || step.Kind == plan.StepComponent) {
+			steps = append(steps, step)
+		}
+	}
+	if err := s.startNode(ctx, n, "started by a user"); err != nil {
+		return err
+	}
+	// Its components come up in their order; whether they become ready
+	// depends on the rest of the cluster and is not this request's matter.
+	s.sources.Go(func() {
+		if err := execute(s.background, steps[1:], func(event.Body) {}, s.step); err != nil && s.background.Err() == nil {
+			s.log.Warn("start components", "node", name, "cause", err)
+		}
+	})
+	return nil
+}
+
+// pauseNode freezes every process of the node.
+func (s *Supervisor) pauseNode(name string) error {
+	m, err := s.machine(name)
+	if err != nil {
+		return err
+	}
+	if err := m.group.Signal(m.handle.PID, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	m.paused = true
+	s.rec.Emit(event.NodeState{Node: name, State: event.NodePaused, PID: m.handle.PID, Cause: "paused by a user"})
+	return nil
+}
+
+// resumeNode lets a paused node run on, but not what a user had paused in it.
+func (s *Supervisor) resumeNode(ctx context.Context, name string) error {
+	m, err := s.machine(name)
+	if err != nil {
+		return err
+	}
+	if err := m.group.Signal(m.handle.PID, syscall.SIGCONT); err != nil {
+		return err
+	}
+	m.paused = false
+	s.rec.Emit(event.NodeState{Node: name, State: event.NodeRunning, PID: m.handle.PID, Cause: "resumed by a user"})
+	return m.handle.Reassert(ctx)
+}
+
+// machineSize is this machine's processors, and its memory in bytes.
+func machineSize() (cpus int, memory int64) {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return runtime.NumCPU(), 0
+	}
+	return runtime.NumCPU(), int64(info.Totalram) * int64(info.Unit)
+}

@@ -1,0 +1,82 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"workbench/cluster/event"
+	"workbench/cluster/journal"
+	"workbench/cluster/state"
+)
+
+// recorder is where every event of the lab arrives: it goes to the journal and
+// is folded into the world, in one order.
+type recorder struct {
+	log     *slog.Logger
+	mu      sync.Mutex
+	journal *journal.Journal
+	world   *state.World
+	changed chan struct{} // closed and replaced with every event
+}
+
+func newRecorder(j *journal.Journal, log *slog.Logger) *recorder {
+	w := state.New()
+	w.Seq = j.Last()
+	return &recorder{log: log, journal: j, world: w, changed: make(chan struct{})}
+}
+
+// Emit records something observed now.
+func (r *recorder) Emit(body event.Body) { r.Record(event.Event{Time: time.Now(), Body: body}) }
+
+// Record records an event with the time its source gave it.
+func (r *recorder) Record(e event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seq, err := r.journal.Append(e)
+	if err != nil {
+		// A full disk must not stop the lab: what is shown live stays true,
+		// the journal has a gap and the log says so.
+		r.log.Error("append to journal", "type", e.Body.Type(), "cause", err)
+	} else {
+		e.Seq = seq
+	}
+	r.world.Apply(e)
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// JSON is the world now.
+func (r *recorder) JSON() ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return json.Marshal(r.world)
+}
+
+// See calls look with the world, which must not be kept.
+func (r *recorder) See(look func(*state.World)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	look(r.world)
+}
+
+// Await waits until the condition holds or fails. It is asked after every
+// event.
+func (r *recorder) Await(ctx context.Context, condition func(*state.World) (bool, error)) error {
+	for {
+		r.mu.Lock()
+		done, err := condition(r.world)
+		changed := r.changed
+		r.mu.Unlock()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

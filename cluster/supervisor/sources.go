@@ -1,0 +1,112 @@
+package supervisor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"workbench/cluster/event"
+	"workbench/cluster/observe/probe"
+	"workbench/cluster/observe/watch"
+	"workbench/cluster/state"
+	"workbench/runtime/balancer"
+)
+
+// apiCheck is the interval of health checks of each kube-apiserver.
+const apiCheck = 500 * time.Millisecond
+
+// startSources opens the host's way to the API and starts what feeds on it.
+func (s *Supervisor) startSources() error {
+	b, err := balancer.New(balancer.Config{
+		Listener: s.listener, Backends: s.plan.APIServers(), Dial: s.labNet.DialContext, Every: apiCheck,
+		Check: s.apiReady(), Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.sources.Go(func() {
+		if err := b.Run(s.background); err != nil {
+			s.log.Error("serve the API on the host", "cause", err)
+		}
+	})
+	s.sources.Go(func() { s.keepPodNetwork(s.background) })
+	s.sources.Go(func() {
+		if err := s.observe(s.background); err != nil && s.background.Err() == nil {
+			s.log.Error("observe the API", "cause", err)
+			s.rec.Emit(event.SourceState{Source: "watch", Detail: err.Error()})
+		}
+	})
+	return nil
+}
+
+// apiReady asks a kube-apiserver for /readyz, which includes its etcd.
+func (s *Supervisor) apiReady() func(context.Context, string) error {
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: s.labNet.DialContext,
+		// Health is no secret and decides only where connections go; they
+		// authenticate the server end to end themselves.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec
+	}}
+	return func(ctx context.Context, address string) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		if err := resp.Body.Close(); err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("not ready: %s", resp.Status)
+		}
+		return nil
+	}
+}
+
+// observe watches and probes the cluster once its API has answered for the
+// first time.
+func (s *Supervisor) observe(ctx context.Context) error {
+	if err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
+		for _, n := range w.Nodes {
+			if c := n.Components["kube-apiserver"]; c != nil && c.State == event.ComponentReady {
+				return true, nil
+			}
+		}
+		return false, nil
+	}); err != nil {
+		return nil
+	}
+	cfg, err := s.clientConfig()
+	if err != nil {
+		return err
+	}
+	var errs [2]error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		errs[0] = probe.Run(ctx, probe.Config{REST: cfg, Interval: 250 * time.Millisecond, Emit: s.rec.Emit})
+	}()
+	errs[1] = watch.Run(ctx, watch.Config{REST: cfg, Emit: s.rec.Emit, Log: s.log})
+	<-done
+	return errors.Join(errs[:]...)
+}
+
+func (s *Supervisor) clientConfig() (*rest.Config, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", s.place.PKI()+"/supervisor.conf")
+	if err != nil {
+		return nil, fmt.Errorf("read the supervisor's kubeconfig: %w", err)
+	}
+	cfg.QPS = -1 // its own few requests must not wait behind each other
+	cfg.Dial = (&net.Dialer{Timeout: time.Second, KeepAlive: 5 * time.Second}).DialContext
+	return cfg, nil
+}

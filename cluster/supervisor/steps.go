@@ -1,0 +1,291 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"workbench/cluster/event"
+	"workbench/cluster/pki"
+	"workbench/cluster/plan"
+	"workbench/cluster/state"
+	"workbench/runtime/fabric"
+	"workbench/runtime/image/store"
+	"workbench/runtime/namespace"
+	"workbench/runtime/programs"
+)
+
+// step does one step of the plan.
+func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
+	switch step.Kind {
+	case plan.StepRoots:
+		return s.makeRoots()
+	case plan.StepPKI:
+		return s.issueCertificates(ctx)
+	case plan.StepImages:
+		var err error
+		s.golden, err = store.Ensure(ctx, store.Config{Dir: s.place.Images(), Log: s.log})
+		return err
+	case plan.StepFabric:
+		return s.startLab()
+	}
+	n, err := s.planned(step.Node)
+	if err != nil {
+		return err
+	}
+	switch step.Kind {
+	case plan.StepStore:
+		_, err := s.golden.Clone(filepath.Join(s.place.Root(n.Name), "var/lib/containerd"))
+		return err
+	case plan.StepNode:
+		return s.startNode(ctx, n, "boot")
+	case plan.StepComponent:
+		return s.startComponent(ctx, n, step.Component)
+	case plan.StepReady:
+		return s.awaitNodeReady(ctx, n.Name)
+	}
+	return fmt.Errorf("unknown kind of step %q", step.Kind)
+}
+
+// roles are the names of the workbench binary in a node, and those of the
+// agent.
+var (
+	roles      = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy", "kubectl", "etcdctl"}
+	agentRoles = []string{"api-balancer"}
+)
+
+// makeRoots lays out what nodes execute and the directories of their roots.
+func (s *Supervisor) makeRoots() error {
+	dir, err := programs.Install(s.place.Programs())
+	if err != nil {
+		return err
+	}
+	s.agent = filepath.Join(s.place.Bin(), programs.Agent)
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the workbench binary: %w", err)
+	}
+	if err := s.makeBin(self, dir); err != nil {
+		return fmt.Errorf("lay out programs of nodes: %w", err)
+	}
+	for _, n := range s.plan.Nodes {
+		if err := s.makeRoot(n); err != nil {
+			return fmt.Errorf("lay out root of %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Supervisor) makeBin(self, programDir string) error {
+	bin, cni := s.place.Bin(), s.place.CNI()
+	var errs []error
+	for _, dir := range []string{bin, cni} {
+		errs = append(errs, os.RemoveAll(dir), os.MkdirAll(dir, 0o755))
+	}
+	errs = append(errs,
+		linkOrCopy(self, filepath.Join(bin, "workbench")),
+		linkOrCopy(filepath.Join(programDir, programs.Agent), filepath.Join(bin, programs.Agent)),
+		linkOrCopy(filepath.Join(programDir, programs.Shim), filepath.Join(bin, programs.Shim)),
+	)
+	for _, role := range roles {
+		errs = append(errs, os.Symlink("workbench", filepath.Join(bin, role)))
+	}
+	for _, role := range agentRoles {
+		errs = append(errs, os.Symlink(programs.Agent, filepath.Join(bin, role)))
+	}
+	for _, plugin := range programs.CNI() {
+		errs = append(errs, linkOrCopy(filepath.Join(programDir, plugin), filepath.Join(cni, plugin)))
+	}
+	return errors.Join(errs...)
+}
+
+// rootDirs are made in every node's root.
+var rootDirs = []string{
+	"etc/kubernetes/manifests", "etc/cni/net.d", "etc/containerd/certs.d", "var/lib/kubelet", "var/lib/etcd",
+	"var/lib/containerd", "var/lib/cni", "var/log/pods", "var/log/containers", "opt", "mnt", "srv", "home", "proc", "sys",
+	"dev", "run", "tmp", "var/tmp",
+}
+
+// copied are the host's own small configuration files that programs look for.
+var copied = []string{
+	"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/os-release", "/etc/protocols", "/etc/services",
+	"/etc/ethertypes", "/etc/host.conf", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime",
+}
+
+func (s *Supervisor) makeRoot(n plan.Node) error {
+	root, err := os.OpenRoot(mustDir(s.place.Root(n.Name)))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, dir := range rootDirs {
+		if err := root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := root.MkdirAll("root", 0o700); err != nil {
+		return err
+	}
+	if !n.ControlPlane {
+		if err := root.Chmod("var/lib/containerd", 0o711); err != nil {
+			return err
+		}
+	}
+	// /var/run is /run everywhere; programs use both names.
+	if err := root.Symlink("/run", "var/run"); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	for _, file := range copied {
+		raw, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = replace(root, file, raw, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for path, f := range n.Files {
+		content := strings.NewReplacer(s.reservations(n)...).Replace(f.Content)
+		if err := replace(root, path, []byte(content), os.FileMode(f.Mode)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mustDir makes a directory whose absence the next call would report.
+func mustDir(dir string) string {
+	_ = os.MkdirAll(dir, 0o755)
+	return dir
+}
+
+// replace writes a file inside a node's root; a link there cannot lead it out.
+func replace(root *os.Root, path string, content []byte, mode os.FileMode) error {
+	path = strings.TrimPrefix(path, "/")
+	if err := root.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := root.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := root.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Chmod(mode), f.Close())
+}
+
+func (s *Supervisor) issueCertificates(ctx context.Context) error {
+	cfg := pki.Config{
+		Dir: s.place.PKI(), ServiceIP: s.plan.ServiceIP.String(), Domain: plan.Domain,
+		APIServerURL: "https://" + s.plan.Topology.APIAddress, Cluster: s.place.Name,
+	}
+	for _, n := range s.plan.Nodes {
+		cfg.Nodes = append(cfg.Nodes, pki.Node{
+			Name: n.Name, IP: n.Address.String(), ControlPlane: n.ControlPlane, Root: s.place.Root(n.Name),
+		})
+	}
+	return pki.Ensure(ctx, cfg)
+}
+
+// startLab starts lab init, the fabric, and the host's way to the API.
+func (s *Supervisor) startLab() error {
+	dir, err := programs.Install(s.place.Programs())
+	if err != nil {
+		return err
+	}
+	s.lab, err = namespace.StartLab(filepath.Join(dir, programs.Agent), s.place.Dir()+"/init.log")
+	if err != nil {
+		return err
+	}
+	if s.labNet, err = namespace.NetOf(s.lab.PID); err != nil {
+		return err
+	}
+	if s.fabric, err = fabric.New(s.labNet, s.plan.Gateway); err != nil {
+		return err
+	}
+	s.listener, err = net.Listen("tcp", s.plan.Topology.APIAddress)
+	if err != nil {
+		return fmt.Errorf("listen for kubectl on %s: %w; another program has the lab's port: end it, or give the lab another one: workbench up --api-port PORT",
+			s.plan.Topology.APIAddress, err)
+	}
+	return s.startSources()
+}
+
+// componentTimeout bounds how long a component may take to become ready. A
+// loaded machine needs many times the usual second or two.
+const componentTimeout = 2 * time.Minute
+
+// startComponent starts a component and waits until it is ready.
+func (s *Supervisor) startComponent(ctx context.Context, n plan.Node, name string) error {
+	m, err := s.machine(n.Name)
+	if err != nil {
+		return err
+	}
+	for _, c := range n.Components {
+		if c.Name != name {
+			continue
+		}
+		if err := m.handle.Start(ctx, c); err != nil {
+			return err
+		}
+		return s.awaitComponent(ctx, n.Name, name)
+	}
+	return fmt.Errorf("node %s has no component %s", n.Name, name)
+}
+
+func (s *Supervisor) awaitComponent(ctx context.Context, node, name string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, componentTimeout, fmt.Errorf("not ready within %v", componentTimeout))
+	defer cancel()
+	var last event.ComponentState
+	err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
+		c := w.Nodes[node].Components[name]
+		if c.State == event.ComponentExited {
+			last = c.ComponentState
+		}
+		return c.State == event.ComponentReady, nil
+	})
+	if err != nil && last.Component != "" {
+		return fmt.Errorf("start %s on %s: %w; it exited %d times, last with code %d: %s; see: workbench logs %s/%s",
+			name, node, err, last.Restarts, last.ExitCode, last.Cause, node, name)
+	}
+	if err != nil {
+		return fmt.Errorf("start %s on %s: %w; see: workbench logs %s/%s", name, node, err, node, name)
+	}
+	return nil
+}
+
+func (s *Supervisor) awaitNodeReady(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, componentTimeout, fmt.Errorf("not Ready within %v", componentTimeout))
+	defer cancel()
+	if err := s.rec.Await(ctx, func(w *state.World) (bool, error) { return nodeReady(w, name), nil }); err != nil {
+		return fmt.Errorf("wait for node %s: %w; see: workbench kubectl describe node %s", name, err, name)
+	}
+	return nil
+}
+
+// reservations fill the placeholders in a kubelet's configuration: what the
+// machine has beyond the node's limits.
+func (s *Supervisor) reservations(n plan.Node) []string {
+	cpus, memory := machineSize()
+	return []string{
+		plan.ReservedCPU, fmt.Sprintf("%dm", max(0, int64(cpus)*1000-int64(float64(n.CPUs)*1000))),
+		plan.ReservedMemory, fmt.Sprintf("%d", max(0, memory-int64(n.Memory))),
+	}
+}
+
+// prefixOf parses a CIDR that the API gave.
+func prefixOf(cidr string) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(cidr)
+	return p, err == nil && p.Addr().Is4()
+}

@@ -1,0 +1,279 @@
+// Package supervisor runs one lab: it executes the plan, owns the journal and
+// the API, starts and stops nodes, and keeps the pod network.
+//
+//	Run: lock -> journal -> API -> boot (plan) -> sources -> wait for Down
+//
+// Whatever way it ends, the kernel ends the lab with it: lab init dies with
+// this process (PDEATHSIG), and every node with lab init.
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"workbench/cluster/api"
+	"workbench/cluster/event"
+	"workbench/cluster/journal"
+	"workbench/cluster/layout"
+	"workbench/cluster/plan"
+	"workbench/cluster/state"
+	"workbench/runtime/cgroup"
+	"workbench/runtime/fabric"
+	"workbench/runtime/image/store"
+	"workbench/runtime/namespace"
+)
+
+// Config of a supervisor.
+type Config struct {
+	Place    layout.Lab
+	Versions plan.Versions
+	Log      *slog.Logger
+	// Ready is called once the API answers.
+	Ready func()
+}
+
+// Supervisor runs one lab.
+type Supervisor struct {
+	place layout.Lab
+	log   *slog.Logger
+	plan  plan.Plan
+	rec   *recorder
+
+	listener net.Listener // the API on the host's loopback
+	agent    string       // the agent program
+	golden   store.Golden
+	lab      *namespace.Lab
+	labNet   *namespace.Net
+	fabric   *fabric.Fabric
+
+	mu    sync.Mutex
+	nodes map[string]*machine
+
+	background context.Context // ends when the lab goes down
+	sources    sync.WaitGroup
+	down       context.CancelCauseFunc
+}
+
+// errDown is the cause of an orderly end.
+var errDown = errors.New("the lab goes down")
+
+// Run runs the lab until it is asked to go down, a signal comes, or lab init
+// dies. It leaves nothing behind.
+func Run(ctx context.Context, cfg Config) (err error) {
+	lock, err := takeLock(cfg.Place)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	s, err := open(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.rec.journal.Close()) }()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	ctx, s.down = context.WithCancelCause(ctx)
+	defer s.down(errDown)
+	s.background = ctx
+
+	stopAPI, err := s.serve()
+	if err != nil {
+		return err
+	}
+	defer stopAPI()
+	if cfg.Ready != nil {
+		cfg.Ready()
+	}
+	err = s.live(ctx)
+	return errors.Join(err, s.stop(err))
+}
+
+// ErrLocked says that another supervisor runs the lab.
+var ErrLocked = errors.New("the lab is running already")
+
+func takeLock(place layout.Lab) (*os.File, error) {
+	if err := os.MkdirAll(place.Dir(), 0o700); err != nil {
+		return nil, fmt.Errorf("lock lab %s: %w", place.Name, err)
+	}
+	f, err := os.OpenFile(place.Lock(), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock lab %s: %w", place.Name, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock lab %s: %w", place.Name, ErrLocked), f.Close())
+	}
+	return f, nil
+}
+
+// journalBytes bounds a lab's journal on disk.
+const journalBytes = 256 << 20
+
+func open(cfg Config) (*Supervisor, error) {
+	saved, err := cfg.Place.Load()
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.New(plan.Config{Lab: saved.Lab, APIPort: saved.APIPort, Versions: cfg.Versions})
+	if err != nil {
+		return nil, err
+	}
+	// What a killed supervisor left; its processes are gone with it.
+	if err := cgroup.RemoveLab(cfg.Place.Name); err != nil {
+		cfg.Log.Warn("remove old control groups", "cause", err)
+	}
+	j, err := journal.Open(cfg.Place.Journal(), journal.Options{MaxBytes: journalBytes})
+	if err != nil {
+		return nil, err
+	}
+	return &Supervisor{
+		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, cfg.Log), nodes: map[string]*machine{},
+	}, nil
+}
+
+// serve opens the API on the lab's socket.
+func (s *Supervisor) serve() (stop func(), err error) {
+	listener, err := api.Listen(s.place.Socket())
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: api.Handler(s), ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("serve API", "cause", err)
+		}
+	}()
+	return func() {
+		// Followers get what is journalled before the connection ends.
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+		<-served
+		_ = os.Remove(s.place.Socket())
+	}, nil
+}
+
+// live boots the lab and keeps it until ctx ends or lab init dies.
+func (s *Supervisor) live(ctx context.Context) error {
+	s.rec.Emit(s.plan.Topology)
+	s.rec.Emit(event.LabPhase{Phase: event.Booting})
+	began := time.Now()
+	if err := execute(ctx, s.plan.Steps, s.rec.Emit, s.step); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: err.Error()})
+		return fmt.Errorf("boot lab %s: %w", s.place.Name, err)
+	}
+	s.rec.Emit(event.LabPhase{Phase: event.Running, Detail: fmt.Sprintf("all nodes Ready after %.1f s", time.Since(began).Seconds())})
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.lab.Exited():
+		err := errors.New("lab init died, and with it every node; start the lab again with: workbench up")
+		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: err.Error()})
+		return err
+	}
+}
+
+// stop takes the lab down: to the nodes it is power loss, which etcd and
+// Kubernetes are made for. Nothing that was acknowledged is lost.
+func (s *Supervisor) stop(cause error) error {
+	if cause == nil {
+		s.rec.Emit(event.LabPhase{Phase: event.Stopping})
+	}
+	s.down(errDown)
+	var errs []error
+	if s.lab != nil {
+		errs = append(errs, s.lab.Close())
+	}
+	if s.listener != nil {
+		_ = s.listener.Close() // the balancer closes it too
+	}
+	if s.labNet != nil {
+		errs = append(errs, s.labNet.Close())
+	}
+	s.sources.Wait()
+	s.mu.Lock()
+	running := s.nodes
+	s.nodes = map[string]*machine{}
+	s.mu.Unlock()
+	for _, m := range running {
+		<-m.handle.Gone()
+	}
+	errs = append(errs, cgroup.RemoveLab(s.place.Name))
+	if cause == nil {
+		s.rec.Emit(event.LabPhase{Phase: event.Stopped})
+	}
+	return errors.Join(errs...)
+}
+
+// World implements api.Lab.
+func (s *Supervisor) World() ([]byte, error) { return s.rec.JSON() }
+
+// Reader implements api.Lab.
+func (s *Supervisor) Reader(after uint64) api.Reader { return s.rec.journal.Reader(after) }
+
+// Last implements api.Lab.
+func (s *Supervisor) Last() uint64 { return s.rec.journal.Last() }
+
+// Down implements api.Lab.
+func (s *Supervisor) Down(cause string) {
+	s.log.Info("go down", "cause", cause)
+	s.down(errDown)
+}
+
+// planned is a node of the plan.
+func (s *Supervisor) planned(name string) (plan.Node, error) {
+	var names []string
+	for _, n := range s.plan.Nodes {
+		if n.Name == name {
+			return n, nil
+		}
+		names = append(names, n.Name)
+	}
+	return plan.Node{}, fmt.Errorf("no node %q in lab %s; it has %v", name, s.place.Name, names)
+}
+
+// nodeReady says whether Kubernetes has the node Ready, by a lease renewed
+// since the node (re)started.
+func nodeReady(w *state.World, name string) bool {
+	n, lease := w.Kube.Nodes[name], w.Kube.NodeLease(name)
+	host := w.Nodes[name]
+	return n != nil && n.Ready == "True" && lease != nil && host != nil && lease.Renewed.After(host.Since)
+}
+
+// linkOrCopy gives a file a second name, or a copy on another file system.
+func linkOrCopy(from, to string) error {
+	from, err := filepath.EvalSymlinks(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Link(from, to); err == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = out.ReadFrom(in)
+	return errors.Join(err, out.Close())
+}

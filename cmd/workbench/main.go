@@ -1,0 +1,46 @@
+// Command workbench boots a real multi-node Kubernetes cluster on one machine
+// and shows what happens inside it.
+//
+// It is one binary with many roles: started under the name of a component, such
+// as kube-apiserver, it is that component.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"workbench/cluster/component"
+	"workbench/proxy"
+	"workbench/runtime/containerd"
+	"workbench/runtime/kubelet"
+)
+
+// The main goroutine keeps the main thread: no goroutine that entered another
+// namespace on a thread of its own can ever end up on it.
+func init() { runtime.LockOSThread() }
+
+func main() { os.Exit(run(filepath.Base(os.Args[0]), os.Args[1:])) }
+
+// run is the role that the program was started as, or the command line.
+func run(name string, args []string) int {
+	roles := component.Roles()
+	roles[containerd.Role] = containerd.Main
+	roles[kubelet.Role] = kubelet.Main
+	roles[proxy.Role] = proxy.Main
+	roles["kubectl"] = kubectlMain
+	roles["etcdctl"] = etcdctlMain
+	if role, ok := roles[name]; ok {
+		return role(args)
+	}
+	err := execute(args)
+	if err == nil {
+		return 0
+	}
+	if code, ok := exitCode(err); ok {
+		return code
+	}
+	fmt.Fprintf(os.Stderr, "workbench: %v\n", err)
+	return 1
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"workbench/cluster/api"
+	"workbench/cluster/layout"
+)
+
+// options are the global flags.
+type options struct {
+	state string
+	name  string
+}
+
+// place is where the chosen lab is on disk.
+func (o options) place() (layout.Lab, error) {
+	dir := o.state
+	if dir == "" {
+		var err error
+		if dir, err = layout.StateDir(); err != nil {
+			return layout.Lab{}, err
+		}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return layout.Lab{}, fmt.Errorf("find the state directory: %w", err)
+	}
+	return layout.Lab{State: dir, Name: o.name}, nil
+}
+
+// client is a client of the chosen lab's supervisor.
+func (o options) client() (*api.Client, layout.Lab, error) {
+	place, err := o.place()
+	if err != nil {
+		return nil, place, err
+	}
+	return api.NewClient(place.Socket()), place, nil
+}
+
+// execute runs the command line.
+func execute(args []string) error {
+	o := &options{}
+	root := &cobra.Command{
+		Use:   "workbench",
+		Short: "A real Kubernetes cluster in your terminal, to see inside and break on purpose",
+		Long: `Workbench boots a real multi-node Kubernetes cluster on this machine, without
+Docker, and shows its insides live while you kill, freeze and restart parts of it.
+
+  workbench up          boot the lab and open the app
+  workbench kubectl …   talk to it
+  workbench down        stop it; the next up brings it back`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.PersistentFlags().StringVar(&o.state, "state-dir", "", "directory that holds all labs (default: the XDG state directory)")
+	root.PersistentFlags().StringVar(&o.name, "name", "lab", "name of the lab")
+	root.AddCommand(
+		upCommand(o), downCommand(o), attachCommand(o), statusCommand(o), eventsCommand(o), logsCommand(o),
+		nodeCommand(o), componentCommand(o), kubeconfigCommand(o), planCommand(o),
+		schemaCommand(), versionCommand(), supervisorCommand(o), passCommand(o, "kubectl"), passCommand(o, "etcdctl"),
+	)
+	root.SetArgs(args)
+	return root.ExecuteContext(context.Background())
+}
+
+// exitCode is the code of a child process that already said what is wrong.
+func exitCode(err error) (int, bool) {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return max(exit.ExitCode(), 1), true
+	}
+	return 0, false
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"workbench/cluster/layout"
+	"workbench/cluster/spec"
+)
+
+type upFlags struct {
+	file          string
+	controlPlanes int
+	workers       int
+	profile       string
+	apiPort       int
+	detach        bool
+	plain         bool
+	theme         string
+}
+
+func (f *upFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&f.file, "file", "f", "", "lab file (YAML; - for standard input)")
+	flags.IntVar(&f.controlPlanes, "control-planes", 0, "number of control planes: 1, 3 or 5 (default 3)")
+	flags.IntVar(&f.workers, "workers", 0, "number of workers, 0 to 30 (default 3)")
+	flags.StringVar(&f.profile, "failure-detection", "", "teaching or kubernetes (default teaching)")
+	flags.IntVar(&f.apiPort, "api-port", 0, "port of the API on 127.0.0.1 (default: a free one, kept)")
+}
+
+func upCommand(o *options) *cobra.Command {
+	f := &upFlags{}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Boot the lab, or attach to it when it runs, and open the app",
+		Long: `Boot the lab and open the app. A lab that was booted before comes back with its
+objects and pods; its shape is then the saved one. When the lab runs already,
+this attaches to it. Without a terminal the progress is printed as lines.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd, o, f) },
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVarP(&f.detach, "detach", "d", false, "boot, wait until the lab is ready, and leave it running")
+	cmd.Flags().BoolVar(&f.plain, "plain", false, "print lines in place of the app")
+	cmd.Flags().StringVar(&f.theme, "theme", "", "colours of the app; see the palette in the app for all")
+	return cmd
+}
+
+func up(cmd *cobra.Command, o *options, f *upFlags) error {
+	client, place, err := o.client()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	if _, err := client.World(ctx); err == nil {
+		if changesShape(cmd) {
+			return fmt.Errorf("lab %s is running: its shape cannot change; stop it first with: workbench down --purge", place.Name)
+		}
+		return attach(ctx, client, place, f, false)
+	}
+	if err := requireRoot(); err != nil {
+		return err
+	}
+	if err := prepare(cmd, place, f); err != nil {
+		return err
+	}
+	if err := spawnSupervisor(place); err != nil {
+		return err
+	}
+	return attach(ctx, client, place, f, true)
+}
+
+func changesShape(cmd *cobra.Command) bool {
+	for _, name := range []string{"file", "control-planes", "workers", "failure-detection", "api-port"} {
+		if cmd.Flags().Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// prepare writes the lab's file, from the flags for a new lab. A saved lab
+// keeps its shape; flags that would change it are refused.
+func prepare(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
+	saved, err := place.Load()
+	switch {
+	case err == nil:
+		wanted, err := wantedLab(cmd, place, f, saved.Lab)
+		if err != nil {
+			return err
+		}
+		if !sameShape(saved.Lab, wanted) {
+			return fmt.Errorf("lab %s exists with another shape (%d control planes, %d workers); boot it as it is with: workbench up; or remove it first with: workbench down --purge",
+				place.Name, saved.Lab.Spec.ControlPlanes.Count, saved.Lab.Spec.Workers.Count)
+		}
+		if f.apiPort != 0 && f.apiPort != saved.APIPort {
+			saved.APIPort = f.apiPort
+			return place.Save(saved)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	lab, err := wantedLab(cmd, place, f, spec.Default())
+	if err != nil {
+		return err
+	}
+	port := f.apiPort
+	if port == 0 {
+		if port, err = freePort(); err != nil {
+			return err
+		}
+	}
+	return place.Save(layout.Saved{Lab: lab, APIPort: port})
+}
+
+// wantedLab is what file and flags ask for, checked against this machine.
+func wantedLab(cmd *cobra.Command, place layout.Lab, f *upFlags, base spec.Lab) (spec.Lab, error) {
+	lab := base
+	if f.file != "" {
+		var err error
+		if lab, err = loadLab(cmd, f.file); err != nil {
+			return spec.Lab{}, err
+		}
+	}
+	lab.Metadata.Name = place.Name
+	flags := cmd.Flags()
+	if flags.Changed("control-planes") {
+		lab.Spec.ControlPlanes.Count = f.controlPlanes
+	}
+	if flags.Changed("workers") {
+		lab.Spec.Workers.Count = f.workers
+	}
+	if flags.Changed("failure-detection") {
+		lab.Spec.FailureDetection = spec.Profile(f.profile)
+	}
+	if f.apiPort < 0 || f.apiPort > 65535 {
+		return spec.Lab{}, fmt.Errorf("--api-port %d: want a port from 1 to 65535, or 0 for a free one", f.apiPort)
+	}
+	return lab, lab.Validate(thisMachine())
+}
+
+func loadLab(cmd *cobra.Command, file string) (spec.Lab, error) {
+	if file == "-" {
+		return spec.Load("standard input", cmd.InOrStdin())
+	}
+	r, err := os.Open(file)
+	if err != nil {
+		return spec.Lab{}, fmt.Errorf("read lab file: %w", err)
+	}
+	defer r.Close()
+	return spec.Load(file, r)
+}
+
+// freePort is a port of the loopback that is free now. It stays the lab's own
+// from then on.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port for the API: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func requireRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("a lab is made of namespaces and mounts, which need root; run: sudo workbench up (workbench doctor says what else is missing)")
+	}
+	return nil
+}

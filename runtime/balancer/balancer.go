@@ -1,0 +1,204 @@
+// Package balancer spreads TCP connections over the kube-apiservers that
+// answer. Each worker runs one on its loopback, so that kubelet and kube-proxy
+// survive the loss of a control plane; the supervisor runs one on the host's
+// loopback for kubectl.
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Dial connects to a backend; it may do so in another network namespace.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Config of a balancer.
+type Config struct {
+	Listener net.Listener // taken over
+	Backends []string     // IP:port
+	Dial     Dial
+	// Check says whether a backend serves; nil means that it accepts connections.
+	Check func(ctx context.Context, backend string) error
+	Every time.Duration // between checks of one backend
+	Log   *slog.Logger
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Listener == nil:
+		return errors.New("balancer: no listener")
+	case len(c.Backends) == 0:
+		return errors.New("balancer: no backends")
+	case c.Every <= 0:
+		return errors.New("balancer: no check interval")
+	}
+	return nil
+}
+
+// backend is one API server. Connections to one that fails its check are cut,
+// so that clients with kept-alive connections move on at once.
+type backend struct {
+	address string
+	healthy atomic.Bool
+	mu      sync.Mutex
+	conns   map[net.Conn]struct{}
+}
+
+// Balancer forwards connections until its context ends.
+type Balancer struct {
+	cfg      Config
+	backends []*backend
+	next     atomic.Uint64
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Balancer, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = new(net.Dialer).DialContext
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Balancer{cfg: cfg}
+	for _, address := range cfg.Backends {
+		b.backends = append(b.backends, &backend{address: address, conns: map[net.Conn]struct{}{}})
+	}
+	return b, nil
+}
+
+// Run serves until ctx ends; it closes the listener and every connection.
+func (b *Balancer) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, one := range b.backends {
+		all.Go(func() { b.watch(ctx, one) })
+	}
+	all.Go(func() {
+		<-ctx.Done()
+		_ = b.cfg.Listener.Close()
+		for _, one := range b.backends {
+			one.cut()
+		}
+	})
+	for {
+		conn, err := b.cfg.Listener.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			cancel()
+			return fmt.Errorf("accept on %s: %w", b.cfg.Listener.Addr(), err)
+		}
+		all.Go(func() { b.forward(ctx, conn) })
+	}
+}
+
+// watch keeps a backend's health current.
+func (b *Balancer) watch(ctx context.Context, one *backend) {
+	tick := time.NewTicker(b.cfg.Every)
+	defer tick.Stop()
+	for {
+		err := b.check(ctx, one.address)
+		if ctx.Err() != nil {
+			return
+		}
+		if was := one.healthy.Swap(err == nil); was != (err == nil) {
+			b.cfg.Log.Info("backend changed", "backend", one.address, "healthy", err == nil, "cause", err)
+			if err != nil {
+				one.cut()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (b *Balancer) check(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Every*2)
+	defer cancel()
+	if b.cfg.Check != nil {
+		return b.cfg.Check(ctx, address)
+	}
+	conn, err := b.cfg.Dial(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// dialTimeout bounds one attempt to reach a backend.
+const dialTimeout = time.Second
+
+// forward connects a client to the next backend that takes it: the healthy
+// ones first, the others as a last resort.
+func (b *Balancer) forward(ctx context.Context, client net.Conn) {
+	defer client.Close()
+	start := b.next.Add(1)
+	for _, wantHealthy := range []bool{true, false} {
+		for i := range b.backends {
+			one := b.backends[(start+uint64(i))%uint64(len(b.backends))]
+			if one.healthy.Load() != wantHealthy {
+				continue
+			}
+			dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
+			server, err := b.cfg.Dial(dialCtx, "tcp", one.address)
+			cancel()
+			if err != nil {
+				continue
+			}
+			one.pipe(client, server)
+			return
+		}
+	}
+}
+
+// pipe copies both ways until either side ends or the backend is cut.
+func (one *backend) pipe(client, server net.Conn) {
+	one.mu.Lock()
+	one.conns[client] = struct{}{}
+	one.conns[server] = struct{}{}
+	one.mu.Unlock()
+	var both sync.WaitGroup
+	both.Go(func() { copyHalf(server, client) })
+	copyHalf(client, server)
+	both.Wait()
+	one.mu.Lock()
+	delete(one.conns, client)
+	delete(one.conns, server)
+	one.mu.Unlock()
+	_ = server.Close()
+}
+
+// copyHalf copies one direction and passes on its end.
+func copyHalf(dst, src net.Conn) {
+	_, err := io.Copy(dst, src)
+	half, ok := dst.(interface{ CloseWrite() error })
+	if err == nil && ok && half.CloseWrite() == nil {
+		return
+	}
+	_ = dst.Close()
+	_ = src.Close()
+}
+
+func (one *backend) cut() {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	for conn := range one.conns {
+		_ = conn.Close()
+	}
+}

@@ -1,0 +1,103 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"workbench/cluster/event"
+)
+
+// Intervals between readiness probes, and how long one may take.
+const (
+	probeStarting = 25 * time.Millisecond
+	probeSteady   = 2 * time.Second
+	probeTimeout  = time.Second
+)
+
+// watch probes a component until its process ends and reports each change.
+func (s *set) watch(p *process, pid int, exited <-chan struct{}) {
+	if p.Ready == nil {
+		s.turn(p, pid, true)
+		return
+	}
+	check := p.Ready.checker()
+	interval := probeStarting
+	for {
+		select {
+		case <-exited:
+			return
+		case <-time.After(interval):
+		}
+		ready := check() == nil
+		s.turn(p, pid, ready)
+		if ready {
+			interval = probeSteady
+		} else if interval == probeSteady {
+			interval = probeSteady / 10
+		}
+	}
+}
+
+// turn reports a change of readiness.
+func (s *set) turn(p *process, pid int, ready bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.pid != pid || p.ready == ready || p.paused {
+		return
+	}
+	p.ready = ready
+	e := event.ComponentState{Node: s.node, Component: p.Name, State: event.ComponentReady, PID: p.pid, Restarts: p.restarts}
+	if ready {
+		e.Took = time.Since(p.started)
+	} else {
+		e.State, e.Cause = event.ComponentUnready, "its probe fails: "+p.Ready.String()
+	}
+	s.emit(time.Now(), e)
+}
+
+// checker is a function that makes the probe once.
+func (p Probe) checker() func() error {
+	switch p.Kind {
+	case "unix", "tcp":
+		return func() error {
+			conn, err := net.DialTimeout(p.Kind, p.Target, probeTimeout)
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		}
+	case "http", "https":
+		client := &http.Client{Timeout: probeTimeout, Transport: &http.Transport{
+			// The probe asks a component of its own node over loopback
+			// whether it runs; it sends nothing and trusts no answer further.
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec
+			DisableKeepAlives: false,
+		}}
+		return func() error { return get(client, p.Target) }
+	}
+	return func() error { return fmt.Errorf("unknown probe kind %q", p.Kind) }
+}
+
+func get(client *http.Client, url string) error {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %s", resp.Status)
+	}
+	return nil
+}
