@@ -53,7 +53,7 @@ func openConfig(t *testing.T, cfg Config, w, h int, moment float64) *driver {
 	d.m.Init()
 	d.send(tea.WindowSizeMsg{Width: w, Height: h}, worldMsg{state.New()})
 	if moment > 0 {
-		d.send(eventsMsg{readJournal(t, journal, moment)})
+		d.send(eventsMsg{readJournal(t, moment)})
 	}
 	return d
 }
@@ -70,7 +70,7 @@ func (d *driver) send(msgs ...tea.Msg) *driver {
 func (d *driver) until(moment float64) *driver {
 	d.t.Helper()
 	var news []event.Event
-	for _, e := range readJournal(d.t, journal, moment) {
+	for _, e := range readJournal(d.t, moment) {
 		if e.Seq > d.m.world.Seq+uint64(len(d.m.held)) {
 			news = append(news, e)
 		}
@@ -157,7 +157,7 @@ func (d *driver) asked(want ...string) *driver {
 }
 
 func TestBootGoesToLab(t *testing.T) {
-	open(t, 100, 30, booting).sees("Booting demo", "steps", "start kube-apiserver").
+	open(t, 100, 30, booting).sees("Booting demo", "steps", "kube-apiserver").
 		until(running).sees("c1", "★ LEADER", "workers 3/3 Ready").seesNot("Booting demo")
 }
 

@@ -153,7 +153,7 @@ func TestManyNodes(t *testing.T) {
 func BenchmarkFrame(b *testing.B) {
 	m := newApp(Config{}, &recorder{})
 	m.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
-	m.Update(eventsMsg{readJournal(b, journal, moved)})
+	m.Update(eventsMsg{readJournal(b, moved)})
 	for b.Loop() {
 		_ = m.View().Content
 	}

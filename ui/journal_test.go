@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -342,12 +343,11 @@ func TestStory(t *testing.T) {
 	golden(t, journal, b.Bytes())
 }
 
-// readJournal reads a recorded journal up to a moment in seconds.
-func readJournal(t testing.TB, path string, until float64) []event.Event {
-	t.Helper()
-	data, err := os.ReadFile(path)
+// recorded is the journal file, read once.
+var recorded = sync.OnceValues(func() ([]event.Event, error) {
+	data, err := os.ReadFile(journal)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var events []event.Event
 	lines := bufio.NewScanner(bytes.NewReader(data))
@@ -355,14 +355,25 @@ func readJournal(t testing.TB, path string, until float64) []event.Event {
 	for lines.Scan() {
 		var e event.Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatal(err)
-		}
-		if len(events) > 0 && e.Time.Sub(events[0].Time).Seconds() > until {
-			break
+			return nil, err
 		}
 		events = append(events, e)
 	}
-	return events
+	return events, lines.Err()
+})
+
+// readJournal is the recorded journal up to a moment in seconds.
+func readJournal(t testing.TB, until float64) []event.Event {
+	t.Helper()
+	events, err := recorded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for n < len(events) && events[n].Time.Sub(events[0].Time).Seconds() <= until {
+		n++
+	}
+	return events[:n:n]
 }
 
 // golden compares with a file, or rewrites it under -update.

@@ -45,7 +45,7 @@ func (b *Boot) Draw(s widget.Surface, cx *screen.Context) {
 	head(in, cx)
 	y := 3
 	if cx.Room >= screen.Two {
-		in, y = s.Inset(3, 1), 4
+		in, y = s.Inset(3, 1), 3
 		s.Fill(cx.Styles.Base)
 		head(in, cx)
 	}
@@ -207,6 +207,10 @@ func drawGroup(s widget.Surface, cx *screen.Context, g group) {
 		steps = steps[len(steps)-h:]
 	}
 	for y, step := range steps {
+		step.Title = strings.TrimSuffix(step.Title, " on "+g.name)
+		if widget.Width(step.Title)+9 > w {
+			step.Title = strings.TrimPrefix(step.Title, "start ")
+		}
 		drawStep(in, y, cx, step)
 	}
 }
