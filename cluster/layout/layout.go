@@ -12,6 +12,8 @@
 package layout
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,6 +46,13 @@ func (l Lab) Dir() string { return filepath.Join(l.State, l.Name) }
 
 func (l Lab) in(parts ...string) string {
 	return filepath.Join(append([]string{l.State, l.Name}, parts...)...)
+}
+
+// Group is the lab's name among control groups, which all labs of the machine
+// share, whatever their state directory.
+func (l Lab) Group() string {
+	sum := sha256.Sum256([]byte(l.State))
+	return l.Name + "-" + hex.EncodeToString(sum[:4])
 }
 
 // Images holds the image stores that nodes are cloned from.

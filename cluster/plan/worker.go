@@ -97,6 +97,7 @@ clusterDNS: [%[3]s]
 resolvConf: /etc/resolv.conf
 containerRuntimeEndpoint: unix://%[4]s
 staticPodPath: /etc/kubernetes/manifests
+volumePluginDir: /var/lib/kubelet/volumeplugins
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 50Mi, nodefs.available: "0%%", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
 serializeImagePulls: false

@@ -95,7 +95,7 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 	}
 	for _, c := range n.Components {
 		c.State, c.PID, c.Since, c.Cause = event.ComponentExited, 0, at, "node "+string(b.State)
-		c.Backoff, c.Usage.Total = 0, event.Usage{}
+		c.Backoff, c.Usage = 0, UsageSeries{}
 	}
 	n.Pods = UsageSeries{}
 	if m := w.Raft.Members[b.Node]; m != nil {
@@ -114,6 +114,9 @@ func (w *World) applyComponent(at time.Time, b event.ComponentState) {
 		n.Components[b.Component] = c
 	}
 	c.ComponentState, c.Since = b, at
+	if b.PID == 0 {
+		c.Usage = UsageSeries{}
+	}
 	if b.Component != "etcd" || (b.State != event.ComponentExited && b.State != event.ComponentStopped) {
 		return
 	}

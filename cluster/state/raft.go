@@ -14,7 +14,12 @@ func (r *Raft) apply(at time.Time, body event.Body) {
 		m.role(at, b.Role, b.Term)
 	case event.RaftRole:
 		m := r.member(b.Node)
-		m.Role, m.Term = b.Role, max(m.Term, b.Term)
+		m.Role, m.Term, m.Lead = b.Role, max(m.Term, b.Term), ""
+		if b.Role == event.RaftLeader {
+			m.Lead = b.Node
+		} else {
+			m.Progress = nil
+		}
 		m.role(at, b.Role, b.Term)
 	case event.RaftLog:
 		r.Log = bounded(append(r.Log, RaftLine{At: at, Node: b.Node, Text: b.Text}), MaxRaftLog)
@@ -47,20 +52,25 @@ func (m *Member) down(at time.Time) {
 func (r *Raft) Leader() string {
 	leader, term := "", uint64(0)
 	for name, m := range r.Members {
-		if m.Role == event.RaftLeader && (m.Term > term || leader == "") {
+		if m.Role == event.RaftLeader && (m.Term > term || leader == "" || m.Term == term && name < leader) {
 			leader, term = name, m.Term
 		}
 	}
 	return leader
 }
 
-// Quorum is how many members must be up for a write to commit, and how many
-// are known to run.
+// Quorum is how many voting members must be up for a write to commit, and how
+// many are known to run. Learners do not vote.
 func (r *Raft) Quorum() (need, up int) {
+	voters := 0
 	for _, m := range r.Members {
+		if m.Role == event.RaftLearner {
+			continue
+		}
+		voters++
 		if m.Role != "" {
 			up++
 		}
 	}
-	return len(r.Members)/2 + 1, up
+	return voters/2 + 1, up
 }

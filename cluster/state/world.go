@@ -24,7 +24,7 @@ type World struct {
 	Phase       event.Phase       `json:"phase"`
 	PhaseDetail string            `json:"phaseDetail,omitempty"`
 	PhaseSince  time.Time         `json:"phaseSince"`
-	// Steps of the boot plan, in plan order.
+	// Steps of the boot plan, in the order of their start.
 	Steps []Step `json:"steps,omitempty"`
 	// Nodes by name.
 	Nodes map[string]*Node `json:"nodes,omitempty"`

@@ -45,7 +45,7 @@ func (s *Supervisor) machine(name string) (*machine, error) {
 // startNode makes the node's namespaces and its init, and connects it.
 func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) error {
 	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeStarting, Cause: cause})
-	group, err := cgroup.Create(s.place.Name, n.Name, cgroup.Limits{CPUs: float64(n.CPUs), MemoryBytes: int64(n.Memory)})
+	group, err := cgroup.Create(s.place.Group(), n.Name, cgroup.Limits{CPUs: float64(n.CPUs), MemoryBytes: int64(n.Memory)})
 	if err != nil {
 		return err
 	}

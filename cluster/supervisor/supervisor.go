@@ -128,7 +128,7 @@ func open(cfg Config) (*Supervisor, error) {
 		return nil, err
 	}
 	// What a killed supervisor left; its processes are gone with it.
-	if err := cgroup.RemoveLab(cfg.Place.Name); err != nil {
+	if err := cgroup.RemoveLab(cfg.Place.Group()); err != nil {
 		cfg.Log.Warn("remove old control groups", "cause", err)
 	}
 	j, err := journal.Open(cfg.Place.Journal(), journal.Options{MaxBytes: journalBytes})
@@ -214,7 +214,7 @@ func (s *Supervisor) stop(cause error) error {
 	for _, m := range running {
 		<-m.handle.Gone()
 	}
-	errs = append(errs, cgroup.RemoveLab(s.place.Name))
+	errs = append(errs, cgroup.RemoveLab(s.place.Group()))
 	if cause == nil {
 		s.rec.Emit(event.LabPhase{Phase: event.Stopped})
 	}

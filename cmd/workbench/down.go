@@ -71,7 +71,7 @@ func remove(place layout.Lab) error {
 	if _, err := os.Stat(place.File()); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no lab %s in %s", place.Name, place.State)
 	}
-	if err := cgroup.RemoveLab(place.Name); err != nil {
+	if err := cgroup.RemoveLab(place.Group()); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(place.Dir()); err != nil {

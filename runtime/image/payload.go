@@ -41,7 +41,7 @@ func (e *NotBuiltError) Error() string {
 	if e.Have == "" {
 		return fmt.Sprintf("image %s is not in this binary: it was compiled before the images were built; build with 'go tool task build'", e.Payload)
 	}
-	return fmt.Sprintf("image %s in this binary is for %s, not %s; build with 'GOARCH=%s go tool task build'", e.Payload, e.Have, e.Want, e.Want)
+	return fmt.Sprintf("image %s in this binary is for %s, not %s; build with 'go tool task build'", e.Payload, e.Have, e.Want)
 }
 
 // Load returns the images with layers from a directory as the build program

@@ -15,9 +15,9 @@ import (
 // column is the node.
 func Components(cx *screen.Context, list []*state.Component, named bool) widget.Table {
 	t := widget.Table{Columns: []widget.Column{
-		{Title: "COMPONENT"}, {Title: "STATE"}, {Title: "PID", Right: true, Drop: 3},
-		{Title: "RESTARTS", Right: true, Drop: 1}, {Title: "SINCE", Right: true, Drop: 2},
-		{Title: "CPU", Right: true}, {Title: "MEM", Right: true}, {Title: "LAST CAUSE", Grow: true, Drop: 4},
+		{Title: "COMPONENT"}, {Title: "STATE"}, {Title: "PID", Right: true, Drop: 4},
+		{Title: "RESTARTS", Right: true, Drop: 1}, {Title: "SINCE", Right: true, Drop: 3},
+		{Title: "CPU", Right: true}, {Title: "MEM", Right: true}, {Title: "LAST CAUSE", Grow: true, Min: 12, Drop: 2},
 	}}
 	if named {
 		t.Columns = append([]widget.Column{{Title: "NODE"}}, t.Columns...)

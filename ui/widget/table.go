@@ -17,6 +17,8 @@ type Column struct {
 	// Grow lets the column be shortened first; the last column also takes what
 	// room is left.
 	Grow bool
+	// Min is how far a growing column is shortened; 0 leaves that to the table.
+	Min int
 	// Sorted marks the column the rows are sorted by: ▴ or ▾, or "".
 	Sorted string
 }
@@ -125,6 +127,9 @@ func (t Table) widths(room int) []int {
 // least is how far a growing column is shortened: not much while there are
 // columns that can be left out instead.
 func (t Table) least(i int, widths []int) int {
+	if t.Columns[i].Min > 0 {
+		return t.Columns[i].Min
+	}
 	for j, c := range t.Columns {
 		if c.Drop > 0 && j != i && widths[j] > 0 {
 			return 28

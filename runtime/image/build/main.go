@@ -2,9 +2,9 @@
 //
 //	go run ./runtime/image/build
 //
-// Run it in the module's root before compiling cmd/workbench. It builds for the
-// architecture in GOARCH, by default that of this machine, and does nothing if
-// the layers are up to date.
+// Run it in the module's root before compiling cmd/workbench. It builds for this
+// machine's architecture unless -arch names another (GOARCH would make "go run"
+// itself build for it), and does nothing if the layers are up to date.
 package main
 
 import (
@@ -20,14 +20,10 @@ import (
 )
 
 func main() {
-	arch := os.Getenv("GOARCH")
-	if arch == "" {
-		arch = runtime.GOARCH
-	}
 	config := compile.Config{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	flag.StringVar(&config.Module, "module", ".", "root directory of the module")
 	flag.StringVar(&config.Dist, "dist", "runtime/image/dist", "directory to write to")
-	flag.StringVar(&config.Arch, "arch", arch, "architecture: amd64 or arm64")
+	flag.StringVar(&config.Arch, "arch", runtime.GOARCH, "architecture: amd64 or arm64")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -13,6 +13,7 @@ import (
 	"workbench/cluster/event"
 	"workbench/cluster/state"
 	"workbench/themes"
+	"workbench/ui/pane"
 	"workbench/ui/screen"
 	"workbench/ui/widget"
 )
@@ -178,6 +179,10 @@ func groups(s widget.Surface, cx *screen.Context) {
 			}
 			y, rows = y+tall, rows-1
 		}
+	}
+	if cx.Room >= screen.Two && h-y > 6 {
+		s.Rule(y+1, cx.Styles, "What happened")
+		pane.Feed(s.Sub(0, y+2, w, h-y-2), cx)
 	}
 }
 

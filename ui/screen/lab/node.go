@@ -145,7 +145,7 @@ func raftLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
 	if m == nil || m.Commit == 0 {
 		return
 	}
-	x := s.Text(0, y, cx.Styles.Muted, "log ")
+	x := s.Text(0, y, cx.Styles.Muted, "commit ")
 	x = s.Text(x, y, cx.Styles.Text, fmt.Sprint(m.Commit))
 	if m.DBBytes > 0 && x+9 < w {
 		x = s.Text(x+2, y, cx.Styles.Muted, "db ")
