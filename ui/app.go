@@ -18,6 +18,7 @@ import (
 // app is the model.
 type app struct {
 	cfg     Config
+	frame   *widget.Frame // the cells of the last frame, to draw the next one in
 	outside outside
 	keys    keyMap
 	w, h    int
@@ -62,6 +63,7 @@ type tickMsg time.Time
 func newApp(cfg Config, out outside) *app {
 	m := &app{cfg: cfg, outside: out, keys: newKeyMap(), world: state.New(), screens: screens(), filters: map[string]string{}}
 	m.themes, _ = themes.All()
+	m.frame = widget.NewFrame(0, 0, m.styles.Base, cfg.ASCII)
 	for i, t := range m.themes {
 		if t.Name == cfg.Theme || (cfg.NoColor && t.Mono) {
 			m.theme = i
@@ -233,9 +235,9 @@ func (m *app) click(msg tea.MouseClickMsg) tea.Cmd {
 	}
 }
 
-// draw draws a frame.
+// draw draws a frame; it is good until the next one.
 func (m *app) draw() *widget.Frame {
-	f := widget.NewFrame(m.w, m.h, m.styles.Base, m.cfg.ASCII)
-	m.shell(f.Surface())
-	return f
+	m.frame = m.frame.Again(m.w, m.h, m.styles.Base)
+	m.shell(m.frame.Surface())
+	return m.frame
 }

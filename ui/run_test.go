@@ -219,18 +219,16 @@ func TestBatcherPace(t *testing.T) {
 		var owned sync.WaitGroup
 		owned.Go(func() { b.run(ctx, func([]int) { at = append(at, time.Since(began)) }) })
 		b.add([]int{1}, false)
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(600 * time.Millisecond)
 		b.add([]int{2}, false)
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		b.add([]int{3}, true)
 		time.Sleep(time.Second)
-		b.add([]int{4}, false)
-		time.Sleep(50 * time.Millisecond)
-		b.add([]int{5}, true)
-		synctest.Wait()
+		b.add([]int{4}, true)
+		time.Sleep(time.Second)
 		stop()
 		owned.Wait()
-		want := []time.Duration{lull, 300*time.Millisecond + frame, 1350 * time.Millisecond}
+		want := []time.Duration{lull, 700 * time.Millisecond, 1700*time.Millisecond + frame}
 		if len(at) != 3 || at[0] != want[0] || at[1] != want[1] || at[2] != want[2] {
 			t.Errorf("batches at %v, want %v", at, want)
 		}

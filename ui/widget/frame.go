@@ -29,6 +29,17 @@ func NewFrame(w, h int, base themes.Style, ascii bool) *Frame {
 	return f
 }
 
+// Again empties the frame for the next one of the same size, or is a new frame
+// where the size is another: the cells of a large terminal are megabytes.
+func (f *Frame) Again(w, h int, base themes.Style) *Frame {
+	if f == nil || f.buffer.Width() != max(w, 0) || f.buffer.Height() != max(h, 0) {
+		return NewFrame(w, h, base, f != nil && f.ascii)
+	}
+	f.zones = f.zones[:0]
+	f.Surface().Fill(base)
+	return f
+}
+
 // Surface is the whole frame.
 func (f *Frame) Surface() Surface {
 	return Surface{frame: f, w: f.buffer.Width(), h: f.buffer.Height()}

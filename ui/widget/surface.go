@@ -56,10 +56,21 @@ func (s Surface) Zone(id string) {
 
 // Fill clears the surface with a style.
 func (s Surface) Fill(style themes.Style) {
+	if s.w <= 0 || s.h <= 0 {
+		return
+	}
 	cell := uv.Cell{Content: " ", Width: 1, Style: style}
-	for y := range s.h {
-		for x := range s.w {
-			s.frame.buffer.SetCell(s.x+x, s.y+y, &cell)
+	last := s.x + s.w - 1
+	for y := s.y; y < s.y+s.h; y++ {
+		line := s.frame.buffer.Lines[y]
+		line.Set(s.x, &cell) // mends a wide sign that the edge cuts in two
+		line.Set(last, &cell)
+		if y > s.y {
+			copy(line[s.x:last+1], s.frame.buffer.Lines[s.y][s.x:last+1])
+			continue
+		}
+		for x := s.x; x <= last; x++ {
+			line[x] = cell
 		}
 	}
 }

@@ -29,7 +29,11 @@ func ClipMiddle(text string, w int) string {
 		return Clip(text, w)
 	}
 	left := (w - 1) / 2
-	return ansi.Truncate(text, left, "") + "…" + ansi.TruncateLeft(text, n-(w-1-left), "")
+	right := ansi.TruncateLeft(text, n-(w-1-left), "")
+	if Width(right) > w-1-left { // a wide sign was cut in two
+		right = ansi.TruncateLeft(text, n-(w-1-left)+1, "")
+	}
+	return ansi.Truncate(text, left, "") + "…" + right
 }
 
 // Clean makes foreign text safe to draw: no escape sequences, no control
