@@ -31,8 +31,9 @@ type pulse struct {
 	samples []sample
 }
 
-// One processor at a time: the race detector of Go 1.26 can crash when two run
-// timers of one bubble at once.
+// inBubble starts the probes of a healthy cluster and runs test beside them. It
+// uses one processor: with more, the race detector of Go 1.26 crashes now and
+// then, in its own code, while timers of a bubble run.
 func inBubble(t *testing.T, test func(t *testing.T, p *pulse)) {
 	processors := runtime.GOMAXPROCS(1)
 	defer runtime.GOMAXPROCS(processors)
