@@ -12,7 +12,7 @@ import (
 // How long to wait for whoever holds the lock, and how often to look: the lock
 // is a file that exists, so there is nothing to wait on.
 const (
-	lockWait = 5 * time.Second
+	lockWait = 10 * time.Second
 	lockLook = 5 * time.Millisecond
 )
 
