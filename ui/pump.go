@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -41,6 +42,9 @@ func pump(ctx context.Context, b Backend, send func(tea.Msg)) {
 		}
 		if ctx.Err() != nil {
 			return
+		}
+		if err == nil {
+			err = errors.New("the stream of events ended")
 		}
 		send(lostMsg{at: time.Now(), err: err})
 		select {

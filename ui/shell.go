@@ -255,7 +255,7 @@ func (m *app) status(s widget.Surface) {
 func (m *app) hints() []key.Binding {
 	var out []key.Binding
 	for _, b := range m.screen().Keys() {
-		if k := b.Help().Key; k != "esc" && !strings.ContainsAny(k, "↑↓←") {
+		if k := b.Help().Key; k != "esc" && !strings.ContainsAny(k, "↑↓←") && !strings.HasPrefix(k, "→") {
 			out = append(out, b)
 		}
 	}

@@ -15,7 +15,15 @@ const feedLimit = 400
 func (m *app) attach(w *state.World) {
 	m.lost, m.held, m.froze = lostMsg{}, nil, false
 	m.world, m.now, m.clock = w, w.Now, time.Time{}
-	m.feed = plain.Recent(w)
+	known := time.Time{}
+	if len(m.feed) > 0 {
+		known = m.feed[len(m.feed)-1].At
+	}
+	for _, e := range plain.Recent(w) {
+		if e.At.After(known) {
+			m.feed = append(m.feed, e)
+		}
+	}
 	m.follow()
 }
 

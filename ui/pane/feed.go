@@ -23,7 +23,7 @@ func Feed(s widget.Surface, cx *screen.Context) {
 		s.Fit(1, 0, w-2, cx.Styles.Muted, "nothing has happened since the app attached")
 		return
 	}
-	subject := min(max(w/4, 10), 26)
+	subject := min(max(w/4, 10), 34)
 	for y, e := range entries {
 		glyph, style := tone(cx.Styles, e.Tone)
 		s.Fit(1, y, 8, cx.Styles.Muted, e.At.Local().Format("15:04:05"))

@@ -8,6 +8,7 @@ package plain
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"workbench/cluster/event"
@@ -70,7 +71,9 @@ func Describe(e event.Event, before *state.World) (Entry, bool) {
 	case event.RaftStatus:
 		out = raftStatus(b, before)
 	case event.RaftLog:
-		out = Entry{Subject: b.Node + "/raft", Text: b.Text}
+		if !strings.Contains(b.Text, " became ") { // RaftRole tells of that
+			out = Entry{Subject: b.Node + "/raft", Text: b.Text}
+		}
 	case event.Probe:
 		out = probe(e.Time, b, before)
 	default:

@@ -92,10 +92,17 @@ func taintLine(cx *screen.Context, n *state.Node) string {
 	if kn == nil || len(kn.Taints) == 0 {
 		return ""
 	}
-	names := make([]string, 0, len(kn.Taints))
+	var names []string
+	effects := map[string][]string{}
 	for _, t := range kn.Taints {
 		name := strings.TrimPrefix(strings.TrimPrefix(t.Key, "node.kubernetes.io/"), "node-role.kubernetes.io/")
-		names = append(names, name+":"+t.Effect)
+		if effects[name] == nil {
+			names = append(names, name)
+		}
+		effects[name] = append(effects[name], t.Effect)
+	}
+	for i, name := range names {
+		names[i] = name + ":" + strings.Join(effects[name], ",")
 	}
 	return "taint " + strings.Join(names, " ")
 }
