@@ -27,7 +27,8 @@ func Images(t testing.TB) []image.Image {
 	if !errors.As(err, &missing) {
 		t.Fatal(err)
 	}
-	dist := Dist(t, runtime.GOARCH)
+	dist := cache(t)
+	build(t, dist, runtime.GOARCH)
 	images, err = image.Load(os.DirFS(dist), runtime.GOARCH)
 	if err != nil {
 		t.Fatal(err)
@@ -39,11 +40,31 @@ func Images(t testing.TB) []image.Image {
 func Dist(t testing.TB, arch string) string {
 	t.Helper()
 	dist := t.TempDir()
+	build(t, dist, arch)
+	return dist
+}
+
+// cache is a directory that later tests and runs find again, next to the one of
+// the go command. Only layers whose sources changed are built there.
+func cache(t testing.TB) string {
+	t.Helper()
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return t.TempDir()
+	}
+	dir := filepath.Join(base, "workbench", "test-images", runtime.GOARCH)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return t.TempDir()
+	}
+	return dir
+}
+
+func build(t testing.TB, dist, arch string) {
+	t.Helper()
 	config := compile.Config{Module: Module(t), Dist: dist, Arch: arch, Log: slog.New(slog.DiscardHandler)}
 	if _, err := compile.Build(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
-	return dist
 }
 
 // Module returns the root directory of this module.

@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 		"curl post":      {`curl -sd x=1 ` + server.URL + `/p`, "POST /p \n"},
 		"pipes":          {`seq 20 | grep -v 1 | sort -rn | head -2 | wc -l`, "2\n"},
 		"files":          {`mkdir -p a/b; echo one > a/b/f; cp -r a c; mv c/b/f c/g; ls c c/b; find c -name g; rm -rf a c; ls`, "c:\nb\ng\n\nc/b:\nc/g\n"},
+		"ls -l":          {`mkdir d; ln -s d l; ls -ld d l | tr -s ' ' | cut -d' ' -f1,10-`, "drwxr-xr-x d\nlrwxrwxrwx l -> d\n"},
 		"tar":            {`mkdir d; echo x > d/f; tar cf - d | tar xf - -C / 2>/dev/null; tar cf t.tar d; rm -r d; tar xmf t.tar; cat d/f; tar tf t.tar; rm -r d t.tar`, "x\nd/\nd/f\n"},
 		"grep":           {`printf 'alpha\nbeta\ngamma\n' > g; grep -n -A1 be g; grep -c a g; grep -q delta g; echo $?; grep -o 'm\+' g; rm g`, "2:beta\n3-gamma\n3\n1\nmm\n"},
 		"cut and uniq":   {`printf 'a:1\nb:2\nb:2\n' | cut -d: -f2 | uniq -c | tr -s ' ' | cut -d' ' -f2-`, "1 1\n2 2\n"},

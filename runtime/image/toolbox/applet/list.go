@@ -134,7 +134,8 @@ func (l listing) print(files []entry) {
 		}
 		return order
 	})
-	table := tabwriter.NewWriter(l.call.Out, 0, 0, 1, ' ', tabwriter.AlignRight)
+	var rows strings.Builder
+	table := tabwriter.NewWriter(&rows, 0, 0, 1, ' ', tabwriter.AlignRight)
 	for _, file := range files {
 		name := file.name
 		if l.classify {
@@ -159,7 +160,10 @@ func (l listing) print(files []entry) {
 		fmt.Fprintf(table, "%s%s\t%d\t%s\t%s\t%s\t %s %s\n", prefix, modeText(file.info.Mode()), links,
 			userName(uid), groupName(gid), l.sizeText(file.info.Size()), stamp(file.info.ModTime()), name)
 	}
-	_ = table.Flush() // a closed output shows in the next write
+	_ = table.Flush() // to memory
+	for row := range strings.Lines(rows.String()) {
+		fmt.Fprint(l.call.Out, row[1:]) // the first column is padded too
+	}
 }
 
 func (l listing) sizeText(size int64) string {
