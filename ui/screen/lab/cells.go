@@ -42,7 +42,9 @@ func lamps(s widget.Surface, cx *screen.Context, n *state.Node) int {
 				x = s.Text(x+1, y, label, text)
 			}
 			s.Sub(from, y, x-from, 1).Zone("component/" + n.Name + "/" + c.Component)
-			x += 2
+			if x++; name(c.Component) != "" {
+				x++
+			}
 		}
 	}
 	return len(lines)

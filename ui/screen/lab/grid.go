@@ -45,16 +45,32 @@ func layout(w, h, controlPlanes, workers int) tile {
 
 func ceil(n, by int) int { return (n + by - 1) / by }
 
-func drawNodes(s widget.Surface, cx *screen.Context) {
-	w, h := s.Size()
-	var groups [2][]*state.Node
+// groups are the control planes and the workers.
+func groups(cx *screen.Context) [2][]*state.Node {
+	var out [2][]*state.Node
 	for _, n := range cx.Order() {
 		if n.Role == event.Worker {
-			groups[1] = append(groups[1], n)
+			out[1] = append(out[1], n)
 		} else {
-			groups[0] = append(groups[0], n)
+			out[0] = append(out[0], n)
 		}
 	}
+	return out
+}
+
+// height is how many of h lines the nodes take.
+func height(cx *screen.Context, w, h int) int {
+	g := groups(cx)
+	t := layout(w, h, len(g[0]), len(g[1]))
+	if t.columns == 0 {
+		return min(h, len(g[0])+len(g[1])+1)
+	}
+	return ceil(len(g[0]), t.columns)*t.control + ceil(len(g[1]), t.columns)*t.worker
+}
+
+func drawNodes(s widget.Surface, cx *screen.Context) {
+	w, h := s.Size()
+	groups := groups(cx)
 	t := layout(w, h, len(groups[0]), len(groups[1]))
 	if t.columns == 0 {
 		drawList(s, cx)

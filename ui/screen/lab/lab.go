@@ -154,6 +154,7 @@ func (l *Lab) Draw(s widget.Surface, cx *screen.Context) {
 			boxes = h * 2 / 3
 		}
 		drawNodes(left.Sub(0, 0, w-side, boxes), cx)
+		boxes = height(cx, w-side, boxes)
 		feed := widget.Box{Title: "What happened", TitleStyle: cx.Styles.Title, Border: cx.Styles.Border}
 		pane.Feed(feed.Draw(left.Sub(0, boxes, w-side, h-boxes)), cx)
 		drawDetail(right, cx)
@@ -162,6 +163,7 @@ func (l *Lab) Draw(s widget.Surface, cx *screen.Context) {
 		if len(cx.Order()) > 8 {
 			boxes = h * 2 / 3
 		}
+		boxes = height(cx, w, boxes)
 		top, bottom := s.Top(boxes)
 		drawNodes(top, cx)
 		drawDetail(bottom, cx)

@@ -55,6 +55,9 @@ func drawNode(s widget.Surface, cx *screen.Context, n *state.Node) {
 		y++
 	}
 	y += lamps(in.Sub(0, y, w, p.lamps), cx, n)
+	if count := len(podsOf(cx, n)); p.pods == 0 && count > 0 && y == h {
+		in.Right(w, h-1, st.Text, widget.Plural(count, "pod"))
+	}
 	switch p.usage {
 	case 1:
 		half := (w - 2) / 2
