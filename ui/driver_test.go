@@ -177,7 +177,7 @@ func TestKillNode(t *testing.T) {
 	d.press("esc").seesNot("Kill w2?").asked()
 	d.press("K", "y").sees("workbench node kill w2  =  kill -9 4752").asked("node.kill w2")
 	d.until(silent).sees("✗ KILLED", "NotReady").
-		until(evicting).sees("evicts 3 pods", "taint unreachable:NoSchedule").
+		until(evicting).sees("3 pods", "evicted in 0.7s?", "taint unreachable:NoSchedule").
 		until(moved).sees("3 pods evicted")
 	d.press("u").asked("node.kill w2", "node.start w2")
 }

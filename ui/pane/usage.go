@@ -63,6 +63,9 @@ func up(n *state.Node) bool {
 
 func series(s widget.Surface, x, y, w int, cx *screen.Context, label, text string, values []float64, top float64) {
 	const number = 6
+	if w < 4+number {
+		return
+	}
 	x = s.Text(x, y, cx.Styles.Muted, label+" ")
 	if bars := w - 4 - number; bars > 1 {
 		widget.Spark(s, x, y, bars, cx.Styles.Info, cx.Styles.Faint, values, top)

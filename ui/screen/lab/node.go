@@ -56,13 +56,18 @@ func drawNode(s widget.Surface, cx *screen.Context, n *state.Node) {
 	}
 	y += lamps(in.Sub(0, y, w, p.lamps), cx, n)
 	if count := len(podsOf(cx, n)); p.pods == 0 && count > 0 && y == h {
-		in.Right(w, h-1, st.Text, widget.Plural(count, "pod"))
+		if text := fmt.Sprintf("%dp", count); 2*len(n.Components)+len(text) <= w {
+			in.Right(w, h-1, st.Muted, text)
+		}
 	}
 	switch p.usage {
 	case 1:
 		half := (w - 2) / 2
+		if half < 12 {
+			half = w
+		}
 		pane.CPU(in, 0, y, half, cx, n)
-		pane.Memory(in, w-half, y, half, cx, n)
+		pane.Memory(in, half+2, y, w-half-2, cx, n)
 	case 2:
 		pane.CPU(in, 0, y, w, cx, n)
 		pane.Memory(in, 0, y+1, w, cx, n)
@@ -169,7 +174,7 @@ func outlookLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
 	top := cx.World.Topology
 	switch {
 	case o.Evicting && o.EvictIn > 0:
-		countdown(s, y, st, st.Warn, fmt.Sprintf("evicts %s", widget.Plural(o.Waiting, "pod")), "in "+widget.Seconds(o.EvictIn)+"?",
+		countdown(s, y, st, st.Warn, widget.Plural(o.Waiting, "pod"), "evicted in "+widget.Seconds(o.EvictIn)+"?",
 			1-float64(o.EvictIn)/float64(top.EvictionDelay))
 	case o.Evicting:
 		s.Fit(0, y, w, st.Bad, "eviction of "+widget.Plural(o.Waiting, "pod")+" is due")
@@ -202,12 +207,12 @@ func controlLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
 // countdown draws a text, a gauge and what it counts down to in one line.
 func countdown(s widget.Surface, y int, st *themes.Styles, style themes.Style, text, goal string, share float64) {
 	w, _ := s.Size()
-	x := s.Fit(0, y, w, style, text) + 1
-	room := w - x - widget.Width(goal) - 1
-	if room < 3 {
-		s.Fit(x, y, w-x, style, "› "+goal)
+	room := w - widget.Width(text) - widget.Width(goal) - 2
+	if room < 0 {
+		s.Fit(0, y, w, style, goal)
 		return
 	}
+	x := s.Fit(0, y, w, style, text) + 1
 	widget.Gauge(s, x, y, room, style, st.Faint, share)
 	s.Right(w, y, style, goal)
 }
