@@ -90,6 +90,9 @@ func (s *Supervisor) observe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.releaseLeases(ctx, cfg); err != nil && ctx.Err() == nil {
+		s.log.Warn("release leases of dead leaders", "cause", err) // they expire by themselves
+	}
 	var errs [2]error
 	done := make(chan struct{})
 	go func() {

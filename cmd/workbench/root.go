@@ -63,7 +63,7 @@ Docker, and shows its insides live while you kill, freeze and restart parts of i
 	root.PersistentFlags().StringVar(&o.name, "name", "lab", "name of the lab")
 	root.AddCommand(
 		upCommand(o), downCommand(o), attachCommand(o), statusCommand(o), eventsCommand(o), logsCommand(o),
-		nodeCommand(o), componentCommand(o), kubeconfigCommand(o), planCommand(o),
+		nodeCommand(o), componentCommand(o), kubeconfigCommand(o), planCommand(o), doctorCommand(o),
 		schemaCommand(), versionCommand(), supervisorCommand(o), passCommand(o, "kubectl"), passCommand(o, "etcdctl"),
 	)
 	root.SetArgs(args)

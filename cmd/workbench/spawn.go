@@ -13,7 +13,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"workbench/cluster/layout"
 	"workbench/cluster/spec"
@@ -77,20 +76,6 @@ func supervisorCommand(o *options) *cobra.Command {
 			})
 		},
 	}
-}
-
-// thisMachine is what a lab's size is checked against.
-func thisMachine() spec.Machine {
-	var info unix.Sysinfo_t
-	var m spec.Machine
-	if err := unix.Sysinfo(&info); err == nil {
-		m.MemoryBytes = int64(info.Totalram) * int64(info.Unit)
-	}
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err == nil {
-		m.CPUs = int64(set.Count())
-	}
-	return m
 }
 
 // sameShape compares two labs as they are saved.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"workbench/cluster/doctor"
 	"workbench/cluster/layout"
 	"workbench/cluster/spec"
 )
@@ -67,6 +68,13 @@ func up(cmd *cobra.Command, o *options, f *upFlags) error {
 		return err
 	}
 	if err := prepare(cmd, place, f); err != nil {
+		return err
+	}
+	saved, err := place.Load()
+	if err != nil {
+		return err
+	}
+	if err := preflight(ctx, place, saved.Lab); err != nil {
 		return err
 	}
 	if err := spawnSupervisor(place); err != nil {
@@ -142,7 +150,11 @@ func wantedLab(cmd *cobra.Command, place layout.Lab, f *upFlags, base spec.Lab) 
 	if f.apiPort < 0 || f.apiPort > 65535 {
 		return spec.Lab{}, fmt.Errorf("--api-port %d: want a port from 1 to 65535, or 0 for a free one", f.apiPort)
 	}
-	return lab, lab.Validate(thisMachine())
+	machine, err := doctor.Machine()
+	if err != nil {
+		return spec.Lab{}, err
+	}
+	return lab, lab.Validate(machine)
 }
 
 func loadLab(cmd *cobra.Command, file string) (spec.Lab, error) {
