@@ -17,7 +17,7 @@ func (s *Supervisor) Act(ctx context.Context, r api.Request) error {
 	if !ok {
 		return fmt.Errorf("unknown action %q", r.Verb)
 	}
-	a := event.Action{Verb: r.Verb, Target: r.Target, Equivalent: "workbench " + kind + " " + verb + " " + r.Target}
+	a := event.Action{Verb: r.Verb, Target: r.Target, Equivalent: s.equivalent(kind, verb, r.Target)}
 	var err error
 	switch kind {
 	case "node":
@@ -32,6 +32,33 @@ func (s *Supervisor) Act(ctx context.Context, r api.Request) error {
 	}
 	s.rec.Emit(a)
 	return err
+}
+
+// equivalent is what does the same from a shell: to a node from the host, to a
+// component from inside its node. It must be asked for before the deed.
+func (s *Supervisor) equivalent(kind, verb, target string) string {
+	name, component, _ := strings.Cut(target, "/")
+	pid := 0
+	s.rec.See(func(w *state.World) {
+		n := w.Nodes[name]
+		switch {
+		case n == nil:
+		case kind == "node":
+			pid = n.PID
+		case n.Components[component] != nil:
+			pid = n.Components[component].PID
+		}
+	})
+	signal := map[string]string{"kill": "KILL", "pause": "STOP", "resume": "CONT", "restart": "TERM"}[verb]
+	switch {
+	case pid == 0 || signal == "":
+		return ""
+	case kind == "node" && verb == "kill":
+		return fmt.Sprintf("kill -KILL %d", pid)
+	case kind == "node":
+		return fmt.Sprintf("kill -%s every process in the cgroup of %d", signal, pid)
+	}
+	return fmt.Sprintf("kill -%s %d on %s", signal, pid, name)
 }
 
 func (s *Supervisor) actOnNode(ctx context.Context, verb, name string) error {

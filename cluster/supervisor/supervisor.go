@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -178,6 +179,7 @@ func (s *Supervisor) live(ctx context.Context) error {
 		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: err.Error()})
 		return fmt.Errorf("boot lab %s: %w", s.place.Name, err)
 	}
+	debug.FreeOSMemory() // unpacking images and certificates took much that is not needed again
 	s.rec.Emit(event.LabPhase{Phase: event.Running, Detail: fmt.Sprintf("all nodes Ready after %.1f s", time.Since(began).Seconds())})
 	select {
 	case <-ctx.Done():

@@ -118,32 +118,41 @@ func markOf(st *themes.Styles, role event.RaftRoleName) mark {
 	}
 }
 
-// terms writes the term where it changed: below the lane, or in it where lanes
-// have one line, unless that would hide an election.
+// terms writes the term in force at the left edge and then where it changed:
+// below the lane, or in it where lanes have one line, unless that would hide an
+// election.
 func terms(s widget.Surface, cx *screen.Context, m *state.Member, column func(time.Time) int, below bool) {
 	w, _ := s.Size()
 	free, term := 0, uint64(0)
-	for _, swim := range m.Swim {
-		if swim.Term == term || swim.Role == event.RaftPreCandidate || swim.Role == "" {
-			continue
-		}
-		known := term != 0
-		term = swim.Term
-		x := column(swim.At)
-		if x < 0 && !known {
-			x = 0
-		}
+	write := func(x int, term uint64) {
 		text := fmt.Sprintf("t%d", term)
 		if below {
 			text = fmt.Sprintf("term %d", term)
 		} else {
 			x += 3
 		}
-		if x < free || x+len(text) > w {
+		if x >= free && x+len(text) <= w {
+			s.Text(x, 0, cx.Styles.Muted, text)
+			free = x + len(text) + 1
+		}
+	}
+	edge := true
+	for _, swim := range m.Swim {
+		if swim.Term == term || swim.Role == event.RaftPreCandidate || swim.Role == "" {
 			continue
 		}
-		s.Text(x, 0, cx.Styles.Muted, text)
-		free = x + len(text) + 1
+		x := column(swim.At)
+		if x >= 0 && edge {
+			if edge = false; term != 0 && x > len("term 10") {
+				write(0, term)
+			}
+		}
+		if term = swim.Term; x >= 0 {
+			write(x, term)
+		}
+	}
+	if edge && term != 0 {
+		write(0, term)
 	}
 }
 
