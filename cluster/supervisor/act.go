@@ -93,8 +93,8 @@ func (s *Supervisor) actOnComponent(ctx context.Context, verb, target string) er
 	if err != nil {
 		return err
 	}
-	if m.paused {
-		return fmt.Errorf("node %s is paused; resume it first: workbench node resume %s", name, name)
+	if err := s.refusePaused(name, m); err != nil {
+		return err
 	}
 	const cause = "by a user"
 	switch verb {

@@ -40,16 +40,14 @@ func (s *Supervisor) releaseLeases(ctx context.Context, cfg *rest.Config) error 
 		if !abandoned(lease, started) {
 			continue
 		}
-		dead := *lease.Spec.HolderIdentity
+		title := fmt.Sprintf("Release lease %s of dead %s", name, *lease.Spec.HolderIdentity)
 		lease.Spec.HolderIdentity = new(string)
 		if _, err := leases.Update(ctx, lease, meta.UpdateOptions{}); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		s.rec.Emit(event.Action{
-			Verb: "lease.release", Target: name + " of " + dead,
-			Equivalent: fmt.Sprintf("kubectl -n kube-system patch lease %s --type=merge -p '{\"spec\":{\"holderIdentity\":\"\"}}'", name),
-		})
+		s.rec.Emit(event.StepStarted{ID: "lease/" + name, Title: title, Index: len(s.plan.Steps), Total: len(s.plan.Steps)})
+		s.rec.Emit(event.StepDone{ID: "lease/" + name})
 	}
 	return errors.Join(errs...)
 }

@@ -23,7 +23,7 @@ import (
 type machine struct {
 	handle *node.Handle
 	group  *cgroup.Group
-	paused bool
+	paused bool // guarded by Supervisor.mu, as is end
 	// end is why a user ended it: set before the end, so that it is told
 	// apart from a death of its own.
 	end event.NodeState
@@ -157,8 +157,8 @@ func (s *Supervisor) stopNode(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if m.paused {
-		return fmt.Errorf("node %s is paused; resume it first: workbench node resume %s", name, name)
+	if err := s.refusePaused(name, m); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	m.end = event.NodeState{Node: name, State: event.NodeStopped, Cause: "stopped by a user"}
@@ -199,16 +199,36 @@ func (s *Supervisor) startAgain(ctx context.Context, name string) error {
 	return nil
 }
 
+func (s *Supervisor) setPaused(m *machine, paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.paused = paused
+}
+
+// refusePaused is why nothing can be asked of a paused node: its init is frozen
+// with the rest and would not answer.
+func (s *Supervisor) refusePaused(name string, m *machine) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.paused {
+		return fmt.Errorf("node %s is paused; resume it first: workbench node resume %s", name, name)
+	}
+	return nil
+}
+
 // pauseNode freezes every process of the node.
 func (s *Supervisor) pauseNode(name string) error {
 	m, err := s.machine(name)
 	if err != nil {
 		return err
 	}
+	if err := s.refusePaused(name, m); err != nil {
+		return err
+	}
 	if err := m.group.Signal(m.handle.PID, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	m.paused = true
+	s.setPaused(m, true)
 	s.rec.Emit(event.NodeState{Node: name, State: event.NodePaused, PID: m.handle.PID, Cause: "paused by a user"})
 	return nil
 }
@@ -222,7 +242,7 @@ func (s *Supervisor) resumeNode(ctx context.Context, name string) error {
 	if err := m.group.Signal(m.handle.PID, syscall.SIGCONT); err != nil {
 		return err
 	}
-	m.paused = false
+	s.setPaused(m, false)
 	s.rec.Emit(event.NodeState{Node: name, State: event.NodeRunning, PID: m.handle.PID, Cause: "resumed by a user"})
 	return m.handle.Reassert(ctx)
 }

@@ -2,11 +2,9 @@ package supervisor
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -26,7 +24,7 @@ const apiCheck = 500 * time.Millisecond
 func (s *Supervisor) startSources() error {
 	b, err := balancer.New(balancer.Config{
 		Listener: s.listener, Backends: s.plan.APIServers(), Dial: s.labNet.DialContext, Every: apiCheck,
-		Check: s.apiReady(), Log: s.log,
+		Check: balancer.Ready(s.labNet.DialContext), Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -44,33 +42,6 @@ func (s *Supervisor) startSources() error {
 		}
 	})
 	return nil
-}
-
-// apiReady asks a kube-apiserver for /readyz, which includes its etcd.
-func (s *Supervisor) apiReady() func(context.Context, string) error {
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: s.labNet.DialContext,
-		// Health is no secret and decides only where connections go; they
-		// authenticate the server end to end themselves.
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec
-	}}
-	return func(ctx context.Context, address string) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		if err := resp.Body.Close(); err != nil {
-			return err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("not ready: %s", resp.Status)
-		}
-		return nil
-	}
 }
 
 // observe watches and probes the cluster once its API has answered for the

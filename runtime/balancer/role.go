@@ -21,7 +21,7 @@ func Main(args []string) error {
 	flags := flag.NewFlagSet(Role, flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:6443", "address to serve on")
 	backends := flags.String("backends", "", "addresses of the API servers, comma-separated")
-	every := flags.Duration("check-interval", 500*time.Millisecond, "time between health checks of one backend")
+	every := flags.Duration("check-interval", time.Second, "time between health checks of one backend")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -33,7 +33,8 @@ func Main(args []string) error {
 	}
 	b, err := New(Config{
 		Listener: listener, Backends: strings.Split(*backends, ","), Every: *every,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Check: Ready(new(net.Dialer).DialContext),
+		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		return err

@@ -131,6 +131,9 @@ func (h *Handle) do(ctx context.Context, r request) error {
 		}
 		return nil
 	case <-ctx.Done():
+		h.mu.Lock()
+		delete(h.waiting, r.ID)
+		h.mu.Unlock()
 		return context.Cause(ctx)
 	}
 }

@@ -27,7 +27,7 @@ import (
 )
 
 // Interval between samples of the status; role changes do not wait for it.
-const Interval = 100 * time.Millisecond
+const Interval = 200 * time.Millisecond
 
 // Tap turns what one member does into events on a pipe.
 type Tap struct {
