@@ -14,6 +14,7 @@ import (
 
 	"workbench/cluster/event"
 	"workbench/cluster/plan"
+	"workbench/cluster/state"
 	"workbench/runtime/cgroup"
 	"workbench/runtime/mount"
 	"workbench/runtime/node"
@@ -62,24 +63,33 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 	s.nodes[n.Name] = m
 	s.mu.Unlock()
 	s.sources.Go(func() { s.watchEnd(n.Name, m) })
-	if err := group.Add(handle.PID); err != nil {
+	if err := s.setUp(ctx, n, m); err != nil {
+		// Half a node must not pass for one that runs.
+		s.mu.Lock()
+		m.end = event.NodeState{Node: n.Name, State: event.NodeKilled, Cause: "not set up: " + err.Error()}
+		s.mu.Unlock()
+		return errors.Join(err, handle.Kill())
+	}
+	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeRunning, PID: handle.PID, Cause: cause})
+	return nil
+}
+
+// setUp makes a node of a new init.
+func (s *Supervisor) setUp(ctx context.Context, n plan.Node, m *machine) error {
+	if err := m.group.Add(m.handle.PID); err != nil {
 		return err
 	}
-	if err := s.fabric.Attach(n.Name, handle.PID, n.Address); err != nil {
+	if err := s.fabric.Attach(n.Name, m.handle.PID, n.Address); err != nil {
 		return err
 	}
 	cfg, err := s.nodeConfig(n)
 	if err != nil {
 		return err
 	}
-	if err := handle.Configure(ctx, cfg); err != nil {
+	if err := m.handle.Configure(ctx, cfg); err != nil {
 		return err
 	}
-	if err := s.routeNode(n.Name, handle.PID); err != nil {
-		return err
-	}
-	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeRunning, PID: handle.PID, Cause: cause})
-	return nil
+	return s.routeNode(n.Name, m.handle.PID)
 }
 
 func (s *Supervisor) nodeConfig(n plan.Node) (node.Config, error) {
@@ -170,13 +180,15 @@ func (s *Supervisor) stopNode(ctx context.Context, name string) error {
 
 // startAgain boots a node that was killed or stopped.
 func (s *Supervisor) startAgain(ctx context.Context, name string) error {
-	if _, err := s.machine(name); err == nil {
-		return fmt.Errorf("node %s is running already", name)
-	}
 	n, err := s.planned(name)
 	if err != nil {
 		return err
 	}
+	release, err := s.claim(name)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := s.makeRoot(n); err != nil {
 		return err
 	}
@@ -199,10 +211,18 @@ func (s *Supervisor) startAgain(ctx context.Context, name string) error {
 	return nil
 }
 
-func (s *Supervisor) setPaused(m *machine, paused bool) {
+// setPaused notes that a node is paused or resumed, or why it cannot be.
+func (s *Supervisor) setPaused(name string, m *machine, paused bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.paused = paused
+	switch {
+	case m.paused != paused:
+		m.paused = paused
+		return nil
+	case paused:
+		return fmt.Errorf("node %s is paused already; resume it with: workbench node resume %s", name, name)
+	}
+	return fmt.Errorf("node %s is not paused", name)
 }
 
 // refusePaused is why nothing can be asked of a paused node: its init is frozen
@@ -216,19 +236,41 @@ func (s *Supervisor) refusePaused(name string, m *machine) error {
 	return nil
 }
 
+// claim lets one request at a time start a node that does not run.
+func (s *Supervisor) claim(name string) (release func(), err error) {
+	var phase event.Phase
+	s.rec.See(func(w *state.World) { phase = w.Phase })
+	if phase != event.Running {
+		return nil, fmt.Errorf("lab %s is %s; a node can be started when it runs", s.place.Name, phase)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.nodes[name] != nil:
+		return nil, fmt.Errorf("node %s is running already", name)
+	case s.starting[name]:
+		return nil, fmt.Errorf("node %s is starting already", name)
+	}
+	s.starting[name] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.starting, name)
+	}, nil
+}
+
 // pauseNode freezes every process of the node.
 func (s *Supervisor) pauseNode(name string) error {
 	m, err := s.machine(name)
 	if err != nil {
 		return err
 	}
-	if err := s.refusePaused(name, m); err != nil {
+	if err := s.setPaused(name, m, true); err != nil {
 		return err
 	}
 	if err := m.group.Signal(m.handle.PID, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	s.setPaused(m, true)
 	s.rec.Emit(event.NodeState{Node: name, State: event.NodePaused, PID: m.handle.PID, Cause: "paused by a user"})
 	return nil
 }
@@ -239,10 +281,12 @@ func (s *Supervisor) resumeNode(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.setPaused(name, m, false); err != nil {
+		return err
+	}
 	if err := m.group.Signal(m.handle.PID, syscall.SIGCONT); err != nil {
 		return err
 	}
-	s.setPaused(m, false)
 	s.rec.Emit(event.NodeState{Node: name, State: event.NodeRunning, PID: m.handle.PID, Cause: "resumed by a user"})
 	return m.handle.Reassert(ctx)
 }

@@ -239,17 +239,22 @@ func (s *Supervisor) startComponent(ctx context.Context, n plan.Node, name strin
 		if err := m.handle.Start(ctx, c); err != nil {
 			return err
 		}
-		return s.awaitComponent(ctx, n.Name, name)
+		return s.awaitComponent(ctx, n.Name, name, m.handle.PID)
 	}
 	return fmt.Errorf("node %s has no component %s", n.Name, name)
 }
 
-func (s *Supervisor) awaitComponent(ctx context.Context, node, name string) error {
+// awaitComponent waits until a component of the node with that init is ready.
+func (s *Supervisor) awaitComponent(ctx context.Context, node, name string, init int) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, componentTimeout, fmt.Errorf("not ready within %v", componentTimeout))
 	defer cancel()
 	var last event.ComponentState
 	err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
-		c := w.Nodes[node].Components[name]
+		n := w.Nodes[node]
+		if n.PID != init {
+			return false, fmt.Errorf("node %s is %s: %s", node, n.State, n.Cause)
+		}
+		c := n.Components[name]
 		if c.State == event.ComponentExited {
 			last = c.ComponentState
 		}
@@ -268,7 +273,12 @@ func (s *Supervisor) awaitComponent(ctx context.Context, node, name string) erro
 func (s *Supervisor) awaitNodeReady(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, componentTimeout, fmt.Errorf("not Ready within %v", componentTimeout))
 	defer cancel()
-	if err := s.rec.Await(ctx, func(w *state.World) (bool, error) { return nodeReady(w, name), nil }); err != nil {
+	if err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
+		if n := w.Nodes[name]; n.PID == 0 {
+			return false, fmt.Errorf("it is %s: %s", n.State, n.Cause)
+		}
+		return nodeReady(w, name), nil
+	}); err != nil {
 		return fmt.Errorf("wait for node %s: %w; see: workbench kubectl describe node %s", name, err, name)
 	}
 	return nil

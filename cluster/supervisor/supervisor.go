@@ -57,8 +57,9 @@ type Supervisor struct {
 	labNet   *namespace.Net
 	fabric   *fabric.Fabric
 
-	mu    sync.Mutex
-	nodes map[string]*machine
+	mu       sync.Mutex
+	nodes    map[string]*machine
+	starting map[string]bool // nodes that a request is starting
 
 	background context.Context // ends when the lab goes down
 	sources    sync.WaitGroup
@@ -137,7 +138,7 @@ func open(cfg Config) (*Supervisor, error) {
 		return nil, err
 	}
 	return &Supervisor{
-		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, cfg.Log), nodes: map[string]*machine{},
+		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, cfg.Log), nodes: map[string]*machine{}, starting: map[string]bool{},
 	}, nil
 }
 
@@ -176,6 +177,9 @@ func (s *Supervisor) live(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if s.initDied() {
+			err = errInitDied
+		}
 		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: err.Error()})
 		return fmt.Errorf("boot lab %s: %w", s.place.Name, err)
 	}
@@ -185,9 +189,24 @@ func (s *Supervisor) live(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case <-s.lab.Exited():
-		err := errors.New("lab init died, and with it every node; start the lab again with: workbench up")
-		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: err.Error()})
-		return err
+		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: errInitDied.Error()})
+		return errInitDied
+	}
+}
+
+var errInitDied = errors.New("lab init died, and with it every node; start the lab again with: workbench up")
+
+// initDied tells why a boot failed: where lab init was killed, the end of a
+// node is heard of a moment before its own.
+func (s *Supervisor) initDied() bool {
+	if s.lab == nil {
+		return false
+	}
+	select {
+	case <-s.lab.Exited():
+		return true
+	case <-time.After(200 * time.Millisecond):
+		return false
 	}
 }
 

@@ -90,7 +90,14 @@ func (h *Handle) serve(buf []byte, emit func(event.Event)) {
 	}
 }
 
+// end waits for the end of the init: its socket closes before the kernel has
+// killed the rest of the node, its pidfd becomes readable after.
 func (h *Handle) end() {
+	for {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(h.pidfd), Events: unix.POLLIN}}, -1); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	close(h.gone)

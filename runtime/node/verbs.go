@@ -71,6 +71,9 @@ func (s *set) pause(name, cause string) error {
 	if err != nil {
 		return err
 	}
+	if p.paused {
+		return errors.New("it is paused already")
+	}
 	if err := syscall.Kill(p.pid, syscall.SIGSTOP); err != nil {
 		return err
 	}
@@ -85,6 +88,9 @@ func (s *set) resume(name, cause string) error {
 	p, err := s.running(name)
 	if err != nil {
 		return err
+	}
+	if !p.paused {
+		return errors.New("it is not paused")
 	}
 	if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
 		return err
