@@ -15,13 +15,15 @@ type verb struct {
 }
 
 func nodeCommand(o *options) *cobra.Command {
-	return actCommand(o, "node", "NAME", "Kill, stop, start, pause or resume a node", []verb{
+	cmd := actCommand(o, "node", "NAME", "Kill, stop, start, pause or resume a node, or enter it", []verb{
 		{"kill", "Cut the power: SIGKILL to the node's init ends every process in it", "Kill node %s?"},
 		{"stop", "Shut the node down in order", "Stop node %s?"},
 		{"start", "Boot a node that was killed or stopped", ""},
 		{"pause", "Freeze every process of the node", "Pause node %s?"},
 		{"resume", "Let a paused node run on", ""},
 	})
+	cmd.AddCommand(nodeExecCommand(o))
+	return cmd
 }
 
 func componentCommand(o *options) *cobra.Command {
