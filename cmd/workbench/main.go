@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"time"
 
 	"workbench/cluster/component"
 	"workbench/proxy"
@@ -23,6 +25,9 @@ func init() { runtime.LockOSThread() }
 
 func main() { os.Exit(run(filepath.Base(os.Args[0]), os.Args[1:])) }
 
+// settled is when a component's start is over, also on a loaded machine.
+const settled = 20 * time.Second
+
 // run is the role that the program was started as, or the command line.
 func run(name string, args []string) int {
 	roles := component.Roles()
@@ -32,6 +37,9 @@ func run(name string, args []string) int {
 	roles["kubectl"] = kubectlMain
 	roles["etcdctl"] = etcdctlMain
 	if role, ok := roles[name]; ok {
+		// Starting a component leaves as much garbage as it will ever hold at
+		// rest: give that memory back once, when it has settled.
+		time.AfterFunc(settled, debug.FreeOSMemory)
 		return role(args)
 	}
 	err := execute(args)
