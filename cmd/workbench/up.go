@@ -64,6 +64,15 @@ func up(cmd *cobra.Command, o *options, f *upFlags) error {
 		}
 		return attach(ctx, client, place, f, false)
 	}
+	if err := bootLab(cmd, place, f); err != nil {
+		return err
+	}
+	return attach(ctx, client, place, f, true)
+}
+
+// bootLab starts the supervisor of a lab that does not run, after checking what
+// it asks of this machine. The boot itself is the supervisor's: see awaitBoot.
+func bootLab(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
 	if err := requireRoot(); err != nil {
 		return err
 	}
@@ -74,13 +83,10 @@ func up(cmd *cobra.Command, o *options, f *upFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := preflight(ctx, place, saved.Lab); err != nil {
+	if err := preflight(cmd.Context(), place, saved.Lab); err != nil {
 		return err
 	}
-	if err := spawnSupervisor(place); err != nil {
-		return err
-	}
-	return attach(ctx, client, place, f, true)
+	return spawnSupervisor(place)
 }
 
 func changesShape(cmd *cobra.Command) bool {
