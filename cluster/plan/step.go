@@ -54,6 +54,12 @@ func steps(nodes []Node) []Step {
 			switch c.Name {
 			case "kube-apiserver":
 				s.After = append(s.After, n.Name+"/etcd")
+				if s.ID != apiservers[0] {
+					// As with kubeadm, the first bootstraps the cluster and the others
+					// join: on few processors the first is ready in a third of the
+					// time, and workers can register while the others start.
+					s.After = append(s.After, apiservers[0])
+				}
 			case "kube-controller-manager", "kube-scheduler":
 				s.After = append(s.After, n.Name+"/kube-apiserver")
 			case "containerd":
