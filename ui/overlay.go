@@ -160,6 +160,9 @@ func confirmCommand(c screen.Command) *question {
 func newQuit(m *app) *question {
 	leave := func(q Quit) func(*app) tea.Cmd {
 		return func(m *app) tea.Cmd {
+			if q == Down && m.refuseLocked() {
+				return nil
+			}
 			m.quit = q
 			return tea.Quit
 		}

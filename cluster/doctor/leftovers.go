@@ -23,6 +23,11 @@ const labGroup = "workbench"
 func (d *doctor) checkLeftovers(context.Context) []Check {
 	c := Check{Name: "leftovers", Status: OK, Found: "none", Why: "a lab that was killed may leave empty control groups"}
 	dead := map[string][]string{} // lab to its groups
+	alive, err := d.runningGroups()
+	if err != nil {
+		c.Status, c.Found = Warn, "unknown: "+err.Error()
+		return []Check{c}
+	}
 	for _, h := range d.hierarchies() {
 		parent := filepath.Join(d.root, h.mount, labGroup)
 		entries, err := os.ReadDir(parent)
@@ -30,8 +35,7 @@ func (d *doctor) checkLeftovers(context.Context) []Check {
 			continue
 		}
 		for _, e := range entries {
-			lab := layout.Lab{State: filepath.Join(d.root, d.options.StateDir), Name: e.Name()}
-			if group := filepath.Join(parent, e.Name()); e.IsDir() && empty(group) && !runs(lab) {
+			if group := filepath.Join(parent, e.Name()); e.IsDir() && empty(group) && !alive[e.Name()] {
 				dead[e.Name()] = append(dead[e.Name()], group)
 			}
 		}
@@ -59,6 +63,19 @@ func (d *doctor) checkLeftovers(context.Context) []Check {
 		c.repair = func(context.Context, io.Writer) error { return removeGroups(groups) }
 	}
 	return []Check{c}
+}
+
+// runningGroups are the groups of labs whose supervisor runs.
+func (d *doctor) runningGroups() (map[string]bool, error) {
+	names, err := layout.List(filepath.Join(d.root, d.options.StateDir))
+	alive := map[string]bool{}
+	for _, name := range names {
+		// The group is named by the path as a lab knows it, without the root
+		// that tests put in front.
+		group := layout.Lab{State: d.options.StateDir, Name: name}.Group()
+		alive[group] = runs(layout.Lab{State: filepath.Join(d.root, d.options.StateDir), Name: name})
+	}
+	return alive, err
 }
 
 // empty tells whether no process is in the group or below. One that cannot be

@@ -141,7 +141,8 @@ type ComponentState struct {
 type Usage struct {
 	// CPU is processor time since the process started.
 	CPU time.Duration `json:"cpu"`
-	// MemoryBytes is the resident set size.
+	// MemoryBytes is resident memory that is not shared with other processes,
+	// from /proc/PID/statm.
 	MemoryBytes int64 `json:"memoryBytes"`
 }
 

@@ -34,10 +34,17 @@ func (p Plan) WriteText(w io.Writer) error {
 	return err
 }
 
+func limitText(name string, set bool, value any) string {
+	if !set {
+		return name + " of the machine"
+	}
+	return fmt.Sprintf("%s %v", name, value)
+}
+
 func (n Node) writeText(out *strings.Builder) {
 	limits := "whole machine"
 	if n.CPUs > 0 || n.Memory > 0 {
-		limits = fmt.Sprintf("cpus %v memory %d", n.CPUs, n.Memory)
+		limits = limitText("cpus", n.CPUs > 0, n.CPUs) + " " + limitText("memory", n.Memory > 0, n.Memory)
 	}
 	fmt.Fprintf(out, "\nNODE %s  %s  %s  %s\n", n.Name, n.Role(), n.Address, limits)
 	fmt.Fprintf(out, "  namespaces pid mnt uts net ipc cgroup\n")

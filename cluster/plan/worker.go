@@ -29,11 +29,13 @@ func containerd() node.Component {
 // containerdFiles follow containerd's docs/cri/config.md, version 3.
 //
 // restrict_oom_score_adj: without CAP_SYS_RESOURCE runc may not lower a
-// score. NRI is off: nothing here uses it.
+// score. NRI is off: nothing here uses it. Without its CRI plugins containerd
+// is of no use to a kubelet, so it must not start as if it were ready.
 func (b builder) containerdFiles(files map[string]File) {
 	files["/etc/containerd/config.toml"] = File{Mode: 0o644, Content: `version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
+required_plugins = ["io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"]
 disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp"]
 
 [grpc]

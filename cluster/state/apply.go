@@ -90,6 +90,7 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 		return
 	}
 	n.State, n.Since, n.Cause, n.PID = b.State, at, b.Cause, b.PID
+	w.freezeMember(b.Node)
 	if b.State != event.NodeKilled && b.State != event.NodeStopped {
 		return
 	}
@@ -117,12 +118,23 @@ func (w *World) applyComponent(at time.Time, b event.ComponentState) {
 	if b.PID == 0 {
 		c.Usage = UsageSeries{}
 	}
+	w.freezeMember(b.Node)
 	if b.Component != "etcd" || (b.State != event.ComponentExited && b.State != event.ComponentStopped) {
 		return
 	}
 	if m := w.Raft.Members[b.Node]; m != nil {
 		m.down(at)
 	}
+}
+
+// freezeMember tells an etcd member that is paused, by itself or with its node.
+func (w *World) freezeMember(name string) {
+	n, m := w.Nodes[name], w.Raft.Members[name]
+	if m == nil {
+		return
+	}
+	c := n.Components["etcd"]
+	m.Frozen = n.State == event.NodePaused || c != nil && c.State == event.ComponentPaused
 }
 
 func (w *World) applyUsage(at time.Time, b event.ComponentUsage) {
@@ -158,7 +170,8 @@ func (w *World) applyProbe(at time.Time, b event.Probe) {
 	p.Samples = bounded(append(p.Samples, ProbeSample{At: at, OK: b.OK, Latency: b.Latency}), MaxProbes)
 	switch {
 	case !b.OK && p.Failing.IsZero():
-		p.Failing, p.LastError = at, b.Error
+		// It failed users from when it was sent, not from when it gave up.
+		p.Failing, p.LastError = at.Add(-b.Latency), b.Error
 	case !b.OK:
 		p.LastError = b.Error
 	case !p.Failing.IsZero():

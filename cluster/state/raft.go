@@ -44,7 +44,7 @@ func (m *Member) role(at time.Time, role event.RaftRoleName, term uint64) {
 }
 
 func (m *Member) down(at time.Time) {
-	m.Role, m.Lead, m.Progress = "", "", nil
+	m.Role, m.Lead, m.Progress, m.Frozen = "", "", nil, false
 	m.role(at, "", m.Term)
 }
 
@@ -52,7 +52,7 @@ func (m *Member) down(at time.Time) {
 func (r *Raft) Leader() string {
 	leader, term := "", uint64(0)
 	for name, m := range r.Members {
-		if m.Role == event.RaftLeader && (m.Term > term || leader == "" || m.Term == term && name < leader) {
+		if m.Role == event.RaftLeader && !m.Frozen && (m.Term > term || leader == "" || m.Term == term && name < leader) {
 			leader, term = name, m.Term
 		}
 	}
@@ -68,7 +68,7 @@ func (r *Raft) Quorum() (need, up int) {
 			continue
 		}
 		voters++
-		if m.Role != "" {
+		if m.Role != "" && !m.Frozen {
 			up++
 		}
 	}

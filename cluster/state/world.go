@@ -117,6 +117,8 @@ type Raft struct {
 type Member struct {
 	event.RaftStatus
 	At time.Time `json:"at"` // of the last status
+	// Frozen says that its process or node is paused: it counts for no quorum.
+	Frozen bool `json:"frozen,omitempty"`
 	// Swim are the member's role changes, oldest first. Role "" means that its
 	// process was down from then on.
 	Swim []RoleSpan `json:"swim,omitempty"`

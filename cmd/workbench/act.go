@@ -55,7 +55,11 @@ func actCommand(o *options, kind, target, short string, verbs []verb) *cobra.Com
 						return err
 					}
 				}
-				return client.Act(cmd.Context(), api.Request{Verb: kind + "." + v.name, Target: args[0]})
+				if err := client.Act(cmd.Context(), api.Request{Verb: kind + "." + v.name, Target: args[0]}); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s done\n", kind, args[0], v.name)
+				return err
 			},
 		}
 		if v.destructive != "" {

@@ -39,7 +39,10 @@ was acknowledged is lost, and the next up brings back the same cluster. With
 			}
 			err = down(cmd.Context(), client, place)
 			if purge && (err == nil || errors.Is(err, api.ErrNotRunning)) {
-				return remove(place)
+				err = remove(place)
+			}
+			if err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "lab %s is down\n", place.Name)
 			}
 			return err
 		},
@@ -77,6 +80,22 @@ func remove(place layout.Lab) error {
 	if err := os.RemoveAll(place.Dir()); err != nil {
 		return fmt.Errorf("delete lab %s: %w", place.Name, err)
 	}
+	return removeShared(place)
+}
+
+// removeShared deletes what labs share, with the last of them. It is made
+// again when it is needed.
+func removeShared(place layout.Lab) error {
+	labs, err := layout.List(place.State)
+	if err != nil || len(labs) > 0 {
+		return err
+	}
+	for _, dir := range []string{place.Images(), place.Programs()} {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("delete what labs shared: %w", err)
+		}
+	}
+	_ = os.Remove(place.State) // stays where a user keeps other files in it
 	return nil
 }
 

@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 
 	"github.com/spf13/cobra"
 
+	"workbench/cluster/api"
 	"workbench/cluster/event"
+	"workbench/cluster/journal"
+	"workbench/cluster/layout"
 	"workbench/cluster/state"
 	"workbench/ui/plain"
 )
@@ -28,7 +32,7 @@ line {"seq","time","type","data"}; without, the changes that matter to people ar
 			if output != "" && output != "json" {
 				return fmt.Errorf("-o %s: want json", output)
 			}
-			client, _, err := o.client()
+			client, place, err := o.client()
 			if err != nil {
 				return err
 			}
@@ -42,6 +46,9 @@ line {"seq","time","type","data"}; without, the changes that matter to people ar
 			} else {
 				err = client.Events(ctx, after, print)
 			}
+			if errors.Is(err, api.ErrNotRunning) && !follow {
+				err = readJournal(ctx, place, after, print)
+			}
 			if ctx.Err() != nil && cmd.Context().Err() == nil {
 				return nil // interrupted
 			}
@@ -52,6 +59,29 @@ line {"seq","time","type","data"}; without, the changes that matter to people ar
 	cmd.Flags().StringVarP(&output, "output", "o", "", "json for the events themselves")
 	cmd.Flags().Uint64Var(&after, "after", 0, "only events after this sequence number")
 	return cmd
+}
+
+// readJournal reads the journal of a lab that is down.
+func readJournal(ctx context.Context, place layout.Lab, after uint64, print func([]event.Event)) error {
+	if _, err := place.Load(); err != nil {
+		return fmt.Errorf("no lab %s; start it with: workbench up", place.Name)
+	}
+	j, err := journal.Open(place.Journal(), journal.Options{})
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	reader := j.Reader(max(after, j.First()-min(j.First(), 1)))
+	defer reader.Close()
+	for last := j.Last(); after < last; {
+		events, err := reader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		print(events)
+		after = events[len(events)-1].Seq
+	}
+	return nil
 }
 
 func printer(cmd *cobra.Command, output string, stop context.CancelCauseFunc) func([]event.Event) {

@@ -79,6 +79,9 @@ func planCommand(o *options) *cobra.Command {
 		Short: "Print what up would do: nodes, files, arguments, steps",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := nameFromFile(cmd, o, f); err != nil {
+				return err
+			}
 			place, err := o.place()
 			if err != nil {
 				return err

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"workbench/cluster/api"
 	"workbench/cluster/layout"
@@ -59,6 +61,10 @@ Docker, and shows its insides live while you kill, freeze and restart parts of i
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
+	// Libraries of Kubernetes register flags of their own for every program
+	// that links them; cobra would show those everywhere.
+	pflag.CommandLine = pflag.NewFlagSet("workbench", pflag.ContinueOnError)
+	flag.CommandLine = flag.NewFlagSet("workbench", flag.ContinueOnError)
 	root.PersistentFlags().StringVar(&o.state, "state-dir", "", "directory that holds all labs (default: the XDG state directory)")
 	root.PersistentFlags().StringVar(&o.name, "name", "lab", "name of the lab")
 	root.AddCommand(

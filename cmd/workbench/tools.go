@@ -19,6 +19,7 @@ import (
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/util"
 
+	"workbench/cluster/api"
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
 	"workbench/cluster/spec"
@@ -62,6 +63,9 @@ func passCommand(o *options, tool string) *cobra.Command {
 			}
 			if _, err := os.Stat(place.Kubeconfig()); errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("no lab %s; start it with: workbench up", place.Name)
+			}
+			if _, err := api.NewClient(place.Socket()).World(cmd.Context()); errors.Is(err, api.ErrNotRunning) {
+				fmt.Fprintf(os.Stderr, "workbench: lab %s: %v\n", place.Name, err) // some commands need no cluster
 			}
 			if tool == "etcdctl" {
 				return execEtcdctl(o, place, args)

@@ -12,6 +12,7 @@ import (
 	"workbench/cluster/doctor"
 	"workbench/cluster/layout"
 	"workbench/cluster/spec"
+	"workbench/themes"
 )
 
 type upFlags struct {
@@ -43,7 +44,15 @@ func upCommand(o *options) *cobra.Command {
 objects and pods; its shape is then the saved one. When the lab runs already,
 this attaches to it. Without a terminal the progress is printed as lines.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd, o, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := themes.Find(f.theme); err != nil {
+				return err
+			}
+			if err := nameFromFile(cmd, o, f); err != nil {
+				return err
+			}
+			return up(cmd, o, f)
+		},
 	}
 	f.register(cmd)
 	cmd.Flags().BoolVarP(&f.detach, "detach", "d", false, "boot, wait until the lab is ready, and leave it running")
@@ -59,8 +68,8 @@ func up(cmd *cobra.Command, o *options, f *upFlags) error {
 	}
 	ctx := cmd.Context()
 	if _, err := client.World(ctx); err == nil {
-		if changesShape(cmd) {
-			return fmt.Errorf("lab %s is running: its shape cannot change; stop it first with: workbench down --purge", place.Name)
+		if err := refuseOtherShape(cmd, place, f); err != nil {
+			return err
 		}
 		return attach(ctx, client, place, f, false)
 	}
@@ -89,13 +98,33 @@ func bootLab(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
 	return spawnSupervisor(place)
 }
 
-func changesShape(cmd *cobra.Command) bool {
-	for _, name := range []string{"file", "control-planes", "workers", "failure-detection", "api-port"} {
-		if cmd.Flags().Changed(name) {
-			return true
-		}
+// nameFromFile takes the lab's name from its file unless --name says another.
+func nameFromFile(cmd *cobra.Command, o *options, f *upFlags) error {
+	if f.file == "" || f.file == "-" || cmd.Flags().Changed("name") {
+		return nil
 	}
-	return false
+	lab, err := loadLab(cmd, f.file)
+	if err == nil && lab.Metadata.Name != "" {
+		o.name = lab.Metadata.Name
+	}
+	return err
+}
+
+// refuseOtherShape refuses what would change the shape of a lab that exists.
+func refuseOtherShape(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
+	saved, err := place.Load()
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedLab(cmd, place, f, saved.Lab)
+	if err != nil {
+		return err
+	}
+	if sameShape(saved.Lab, wanted) {
+		return nil
+	}
+	return fmt.Errorf("lab %s exists with another shape (%d control planes, %d workers, failure detection %s); use it as it is with: workbench up --name %s; or boot a second lab with another --name; workbench down --purge deletes this one with its data",
+		place.Name, saved.Lab.Spec.ControlPlanes.Count, saved.Lab.Spec.Workers.Count, saved.Lab.Spec.FailureDetection, place.Name)
 }
 
 // prepare writes the lab's file, from the flags for a new lab. A saved lab
@@ -104,13 +133,8 @@ func prepare(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
 	saved, err := place.Load()
 	switch {
 	case err == nil:
-		wanted, err := wantedLab(cmd, place, f, saved.Lab)
-		if err != nil {
+		if err := refuseOtherShape(cmd, place, f); err != nil {
 			return err
-		}
-		if !sameShape(saved.Lab, wanted) {
-			return fmt.Errorf("lab %s exists with another shape (%d control planes, %d workers); boot it as it is with: workbench up; or remove it first with: workbench down --purge",
-				place.Name, saved.Lab.Spec.ControlPlanes.Count, saved.Lab.Spec.Workers.Count)
 		}
 		if f.apiPort != 0 && f.apiPort != saved.APIPort {
 			saved.APIPort = f.apiPort

@@ -50,11 +50,15 @@ func (s *set) turn(p *process, pid int, ready bool) {
 	if p.pid != pid || p.ready == ready || p.paused {
 		return
 	}
-	p.ready = ready
+	first := ready && !p.wasReady
+	p.ready, p.wasReady = ready, p.wasReady || ready
 	e := event.ComponentState{Node: s.node, Component: p.Name, State: event.ComponentReady, PID: p.pid, Restarts: p.restarts}
-	if ready {
+	switch {
+	case first:
 		e.Took = time.Since(p.started)
-	} else {
+	case ready:
+		e.Cause = "its probe succeeds again"
+	default:
 		e.State, e.Cause = event.ComponentUnready, "its probe fails: "+p.Ready.String()
 	}
 	s.emit(time.Now(), e)

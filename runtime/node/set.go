@@ -32,6 +32,7 @@ type process struct {
 	started  time.Time
 	exited   chan struct{} // closed when the present process has been reaped
 	ready    bool
+	wasReady bool // since the present process started
 	paused   bool
 	held     bool // by a user: do not restart
 	cause    string
@@ -117,7 +118,8 @@ func (s *set) launch(p *process) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", p.Name, err), events.Close())
 	}
-	p.pid, p.started, p.ready, p.exited, p.cause = proc.Pid, time.Now(), false, make(chan struct{}), ""
+	p.pid, p.started, p.exited, p.cause = proc.Pid, time.Now(), make(chan struct{}), ""
+	p.ready, p.wasReady = false, false
 	_ = proc.Release() // reaped by reap
 	select {
 	case s.forked <- struct{}{}:

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,8 +61,10 @@ func usage(node, proc string, names map[int]string) event.ComponentUsage {
 	return u
 }
 
-// readUsage reads proc(5) stat: utime and stime in clock ticks (fields 14 and
-// 15), rss in pages (field 24).
+// readUsage reads proc(5): utime and stime in clock ticks (fields 14 and 15 of
+// stat), resident and shared in pages (fields 2 and 3 of statm). What is shared
+// is mostly the text of the one binary, which all components of all nodes map:
+// it is counted to nobody.
 func readUsage(dir string) (event.Usage, bool) {
 	raw, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
@@ -75,12 +78,20 @@ func readUsage(dir string) (event.Usage, bool) {
 	if len(fields) < 22 {
 		return event.Usage{}, false
 	}
+	var size, resident, shared int64
+	statm, err := os.ReadFile(filepath.Join(dir, "statm"))
+	if err != nil {
+		return event.Usage{}, false
+	}
+	if _, err := fmt.Sscan(string(statm), &size, &resident, &shared); err != nil {
+		return event.Usage{}, false
+	}
 	number := func(field int) int64 {
 		n, _ := strconv.ParseInt(fields[field-3], 10, 64)
 		return n
 	}
 	return event.Usage{
 		CPU:         time.Duration(number(14)+number(15)) * clockTick,
-		MemoryBytes: number(24) * int64(os.Getpagesize()),
+		MemoryBytes: max(0, resident-shared) * int64(os.Getpagesize()),
 	}, true
 }

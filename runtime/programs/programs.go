@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -73,6 +74,7 @@ func Install(dir string) (string, error) {
 	if _, err := os.Stat(target); err == nil {
 		return target, nil
 	}
+	prune(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("install programs: %w", err)
 	}
@@ -96,6 +98,22 @@ func Install(dir string) (string, error) {
 		return "", fmt.Errorf("install programs: %w", err)
 	}
 	return target, nil
+}
+
+// pruneAfter is the age from which programs of other builds are removed. Labs
+// that run have hard links of theirs.
+const pruneAfter = time.Hour
+
+func prune(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // not there yet
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > pruneAfter {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name())) // only disk space is at stake
+		}
+	}
 }
 
 func unpack(file string, packed []byte) error {

@@ -33,6 +33,9 @@ func kube(body event.Body, before *state.World) Entry {
 			return Entry{Subject: "endpoints " + b.Namespace + "/" + b.Service, Text: fmt.Sprintf("%d of %d ready", ready(&b), len(b.Endpoints))}
 		}
 	case event.KubeEvent:
+		if routine[b.Reason] {
+			return Entry{}
+		}
 		out := Entry{Subject: regarding(b.Regarding), Text: b.Reason + ": " + strings.ReplaceAll(b.Message, "\n", " ")}
 		if b.EventType == "Warning" {
 			out.Tone = Caution
@@ -117,4 +120,11 @@ func ready(s *event.KubeEndpointSlice) int {
 		}
 	}
 	return n
+}
+
+// routine are reasons of Events that every start of a kubelet emits, several
+// times over, and that say nothing beyond the node's own conditions.
+var routine = map[string]bool{
+	"Starting": true, "NodeHasSufficientMemory": true, "NodeHasNoDiskPressure": true, "NodeHasSufficientPID": true,
+	"NodeAllocatableEnforced": true, "CgroupV1": true, "RegisteredNode": true,
 }

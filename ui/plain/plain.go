@@ -8,7 +8,6 @@ package plain
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"workbench/cluster/event"
@@ -71,7 +70,7 @@ func Describe(e event.Event, before *state.World) (Entry, bool) {
 	case event.RaftStatus:
 		out = raftStatus(b, before)
 	case event.RaftLog:
-		if !strings.Contains(b.Text, " became ") { // RaftRole tells of that
+		if tells(b.Text) {
 			out = Entry{Subject: b.Node + "/raft", Text: b.Text}
 		}
 	case event.Probe:

@@ -2,6 +2,7 @@ package plain
 
 import (
 	"fmt"
+	"strings"
 
 	"workbench/cluster/event"
 	"workbench/cluster/state"
@@ -21,6 +22,17 @@ func raftStatus(b event.RaftStatus, before *state.World) Entry {
 		return Entry{}
 	}
 	return becomes(b.Node, b.Role, b.Term)
+}
+
+// tells picks the lines of a Raft log that say something new: RaftRole tells of
+// roles, and the Raft screen shows every line.
+func tells(line string) bool {
+	for _, part := range []string{"starting a new election", "lost leader", "stepped down", "starts to transfer leadership", "quorum is not active"} {
+		if strings.Contains(line, part) {
+			return true
+		}
+	}
+	return false
 }
 
 func becomes(node string, role event.RaftRoleName, term uint64) Entry {

@@ -185,7 +185,7 @@ func (r *Raft) table(cx *screen.Context, names []string) widget.Table {
 				if !p.RecentActive {
 					flow += ", silent"
 				}
-				behind = fmt.Sprint(max(lead.Last, lead.Commit) - min(p.Match, max(lead.Last, lead.Commit)))
+				behind = fmt.Sprint(max(lead.Last, lead.Commit) - min(max(p.Match, m.Commit), max(lead.Last, lead.Commit)))
 			}
 		}
 		process := processLamp(cx, name)
