@@ -26,7 +26,7 @@ func compare(t *testing.T, root, s node, typ reflect.Type, at string) {
 	if ref, ok := s["$ref"].(string); ok {
 		s = root["$defs"].(node)[strings.TrimPrefix(ref, "#/$defs/")].(node)
 	}
-	want := any("")
+	var want any
 	switch {
 	case typ == reflect.TypeFor[Bytes]():
 		want = []any{"integer", "string"}
