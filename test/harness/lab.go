@@ -16,6 +16,7 @@ import (
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
 	"workbench/cluster/state"
+	"workbench/test/require"
 )
 
 // Patience bounds every single wait. A lab boots in a few seconds on an idle
@@ -49,6 +50,16 @@ type Lab struct {
 // down and deleted, and nothing of it may be left.
 func New(t testing.TB, o Opts) *Lab {
 	t.Helper()
+	l := Idle(t, o)
+	require.Lab(t, l.opts.ControlPlanes+l.opts.Workers)
+	l.before = Snapshot(t)
+	t.Cleanup(l.end)
+	return l
+}
+
+// Idle is a lab for commands that do not boot it; it needs no privileges.
+func Idle(t testing.TB, o Opts) *Lab {
+	t.Helper()
 	if o.ControlPlanes == 0 {
 		o.ControlPlanes = 3
 	}
@@ -61,12 +72,8 @@ func New(t testing.TB, o Opts) *Lab {
 	if o.State == "" {
 		o.State = filepath.Join(t.TempDir(), "state")
 	}
-	Require(t, o.ControlPlanes+o.Workers)
-	l := &Lab{
-		Lab: layout.Lab{State: o.State, Name: o.Name}, t: t, opts: o, bin: Binary(t), before: Snapshot(t), dumped: new(bool),
-	}
+	l := &Lab{Lab: layout.Lab{State: o.State, Name: o.Name}, t: t, opts: o, bin: Binary(t), dumped: new(bool)}
 	l.client = api.NewClient(l.Socket())
-	t.Cleanup(l.end)
 	return l
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,9 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// lockForever gives the calling goroutine a thread that ends with it.
-func lockForever() { runtime.LockOSThread() }
 
 // trace says why a process counts as one of the lab.
 type trace struct {
