@@ -161,6 +161,9 @@ func (b *Balancer) forward(ctx context.Context, client net.Conn) {
 			if err != nil {
 				continue
 			}
+			// Also when the balancer ended between the dial and this.
+			stop := context.AfterFunc(ctx, func() { _, _ = client.Close(), server.Close() })
+			defer stop()
 			one.pipe(client, server)
 			return
 		}
