@@ -164,14 +164,19 @@ func (b *Balancer) forward(ctx context.Context, client net.Conn) {
 			// Also when the balancer ended between the dial and this.
 			stop := context.AfterFunc(ctx, func() { _, _ = client.Close(), server.Close() })
 			defer stop()
-			one.pipe(client, server)
+			one.pipe(ctx, client, server)
 			return
 		}
 	}
 }
 
-// pipe copies both ways until either side ends or the backend is cut.
-func (one *backend) pipe(client, server net.Conn) {
+// pipe copies both ways until either side ends, the backend is cut, or ctx
+// ends: that may be before the connection was made.
+func (one *backend) pipe(ctx context.Context, client, server net.Conn) {
+	defer context.AfterFunc(ctx, func() {
+		_ = client.Close()
+		_ = server.Close()
+	})()
 	one.mu.Lock()
 	one.conns[client] = struct{}{}
 	one.conns[server] = struct{}{}
