@@ -161,9 +161,6 @@ func (b *Balancer) forward(ctx context.Context, client net.Conn) {
 			if err != nil {
 				continue
 			}
-			// Also when the balancer ended between the dial and this.
-			stop := context.AfterFunc(ctx, func() { _, _ = client.Close(), server.Close() })
-			defer stop()
 			one.pipe(ctx, client, server)
 			return
 		}
