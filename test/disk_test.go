@@ -130,7 +130,7 @@ func TestAttachAndRefuse(t *testing.T) {
 	if out, code := lab.AwaitExit(plain); code != 0 {
 		t.Errorf("an interrupted attach ends with code %d:\n%s", code, out)
 	}
-	lab.Refused([]string{"up", "--detach", "--workers", "2"}, "shape cannot change", "down --purge")
+	lab.Refused([]string{"up", "--detach", "--workers", "2"}, "another shape", "down --purge")
 	lab.World() // it still answers
 	lab.Down()
 	lab.Refused([]string{"up", "--detach", "--workers", "2"}, "another shape", "1 control planes, 1 workers", "down --purge")

@@ -32,7 +32,7 @@ func testRefusals(t *testing.T, lab *harness.Lab) {
 		{[]string{"logs", "w9"}, []string{`no logs of node "w9"`, "w1"}},
 		{[]string{"logs", "w1/etcd"}, []string{`no log of component "etcd"`, "kubelet"}},
 		{[]string{"status", "-o", "yaml"}, []string{"want json"}},
-		{[]string{"up", "--detach", "--workers", "4"}, []string{"running", "down --purge"}},
+		{[]string{"up", "--detach", "--workers", "4"}, []string{"another shape", "down --purge"}},
 	} {
 		lab.Refused(c.args, c.says...)
 	}

@@ -196,8 +196,11 @@ func (s *Supervisor) live(ctx context.Context) error {
 
 var errInitDied = errors.New("lab init died, and with it every node; start the lab again with: workbench up")
 
-// initDied tells why a boot failed: where lab init was killed, the end of a
-// node is heard of a moment before its own.
+// initDiedWithin is how much later than the first of its nodes lab init is seen
+// to be gone: the kernel ends all of its processes before it.
+const initDiedWithin = time.Second
+
+// initDied tells whether a boot failed because lab init died.
 func (s *Supervisor) initDied() bool {
 	if s.lab == nil {
 		return false
@@ -205,7 +208,7 @@ func (s *Supervisor) initDied() bool {
 	select {
 	case <-s.lab.Exited():
 		return true
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(initDiedWithin):
 		return false
 	}
 }
