@@ -100,7 +100,10 @@ func (l *Lab) Close() error {
 		return fmt.Errorf("kill lab init: %w", err)
 	}
 	<-l.exited
-	return l.control.Close()
+	if err := l.control.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("close lab init's control socket: %w", err)
+	}
+	return nil
 }
 
 // Node starts the init of a node in namespaces of its own. The returned
