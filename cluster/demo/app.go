@@ -22,6 +22,8 @@ const (
 	appName      = "demo"
 	appLabel     = "app"
 	appPort      = 8080
+	// beatName is the ConfigMap that API users write.
+	beatName = "demo-beat"
 )
 
 func isApp(p event.KubePod) bool {
@@ -38,6 +40,10 @@ func deploy(ctx context.Context, cfg *rest.Config, replicas int) (string, error)
 	_, err = client.AppsV1().Deployments(appNamespace).Create(ctx, deployment(int32(replicas)), metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return "", fmt.Errorf("deploy the application: %w", err)
+	}
+	beat := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: beatName}}
+	if _, err := client.CoreV1().ConfigMaps(appNamespace).Create(ctx, beat, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return "", fmt.Errorf("make what API users write: %w", err)
 	}
 	services := client.CoreV1().Services(appNamespace)
 	made, err := services.Create(ctx, service(), metav1.CreateOptions{})

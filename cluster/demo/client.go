@@ -5,68 +5,70 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
 
 	"workbench/cluster/event"
-	"workbench/cluster/observe/probe"
 	"workbench/runtime/namespace"
 )
 
-// How the clients ask. The Service's is an open loop: a request every interval,
-// whatever became of the others, each on a connection of its own. The API's
-// wait for the answer before they ask again.
+// How the clients ask: in an open loop, as many users do, a request every
+// interval whatever became of the others, and each on a connection of its own.
 const (
 	serviceInterval = 50 * time.Millisecond
 	apiInterval     = 100 * time.Millisecond
 	clientTimeout   = time.Second
 )
 
-// useService asks the Service at its cluster IP until ctx ends, from a node's
-// network namespace: the packets take the rules of that node's kube-proxy.
-func useService(ctx context.Context, pid int, address string, emit func(event.Event)) error {
-	ns, err := namespace.NetOf(pid)
-	if err != nil {
-		return fmt.Errorf("use the Service: %w", err)
-	}
-	defer ns.Close()
-	client := &http.Client{Timeout: clientTimeout, Transport: &http.Transport{DialContext: ns.DialContext, DisableKeepAlives: true}}
+// user asks one target again and again.
+type user struct {
+	target   string
+	interval time.Duration
+	client   *http.Client
+	request  func(context.Context) (*http.Request, error)
+	emit     func(event.Event)
+}
+
+// use asks until ctx ends and returns when the last answer is in.
+func (u user) use(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	tick := time.NewTicker(serviceInterval)
+	tick := time.NewTicker(u.interval)
 	defer tick.Stop()
 	for {
 		asking.Go(func() {
 			began := time.Now()
-			err := get(ctx, client, "http://"+address+"/")
+			err := u.ask(ctx)
 			end := time.Now()
 			if ctx.Err() != nil {
 				return
 			}
-			p := event.Probe{Target: Service, OK: err == nil, Latency: end.Sub(began)}
+			p := event.Probe{Target: u.target, OK: err == nil, Latency: end.Sub(began)}
 			if err != nil {
 				p.Error = reason(err)
 			}
-			emit(event.Event{Time: end, Body: p})
+			u.emit(event.Event{Time: end, Body: p})
 		})
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }
 
-func get(ctx context.Context, client *http.Client, address string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+func (u user) ask(ctx context.Context) error {
+	req, err := u.request(ctx)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
+	resp, err := u.client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -78,6 +80,45 @@ func get(ctx context.Context, client *http.Client, address string) error {
 		return fmt.Errorf("answered %s", resp.Status)
 	}
 	return nil
+}
+
+// serviceUser asks the Service at its cluster IP, from a node's network
+// namespace: the packets take the rules of that node's kube-proxy.
+func serviceUser(ns *namespace.Net, address string, emit func(event.Event)) user {
+	return user{
+		target: Service, interval: serviceInterval, emit: emit,
+		client: &http.Client{Timeout: clientTimeout, Transport: &http.Transport{DialContext: ns.DialContext, DisableKeepAlives: true}},
+		request: func(ctx context.Context) (*http.Request, error) {
+			return http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
+		},
+	}
+}
+
+// apiUsers read and write through the host's port. Either needs a quorum of
+// etcd: the read names no resource version, the write changes an object of the
+// tour's own each time.
+func apiUsers(cfg *rest.Config, emit func(event.Event)) ([]user, error) {
+	tlsConfig, err := rest.TLSConfigFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("use the API: %w", err)
+	}
+	client := &http.Client{Timeout: clientTimeout, Transport: &http.Transport{
+		DialContext: (&net.Dialer{}).DialContext, TLSClientConfig: tlsConfig, DisableKeepAlives: true,
+	}}
+	host := strings.TrimSuffix(cfg.Host, "/")
+	return []user{
+		{target: APIRead, interval: apiInterval, client: client, emit: emit, request: func(ctx context.Context) (*http.Request, error) {
+			return http.NewRequestWithContext(ctx, http.MethodGet, host+"/api/v1/namespaces/"+appNamespace, nil)
+		}},
+		{target: APIWrite, interval: apiInterval, client: client, emit: emit, request: func(ctx context.Context) (*http.Request, error) {
+			body := strings.NewReader(fmt.Sprintf(`{"data":{"beat":%q}}`, time.Now().UTC().Format(time.RFC3339Nano)))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPatch, host+"/api/v1/namespaces/"+appNamespace+"/configmaps/"+beatName, body)
+			if err == nil {
+				req.Header.Set("Content-Type", "application/merge-patch+json")
+			}
+			return req, err
+		}},
+	}, nil
 }
 
 // reason is why a request failed, without what differs between requests.
@@ -93,19 +134,4 @@ func reason(err error) string {
 		err = cause
 	}
 	return err.Error()
-}
-
-// useAPI reads and writes through the host's port until ctx ends.
-func useAPI(ctx context.Context, cfg *rest.Config, emit func(event.Event)) error {
-	return probe.Run(ctx, probe.Config{
-		REST: cfg, Interval: apiInterval, Timeout: clientTimeout,
-		Emit: func(body event.Body) {
-			p, ok := body.(event.Probe)
-			if !ok {
-				return
-			}
-			p.Target = map[string]string{probe.Read: APIRead, probe.Write: APIWrite}[p.Target]
-			emit(event.Event{Time: time.Now(), Body: p})
-		},
-	})
 }

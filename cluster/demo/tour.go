@@ -13,6 +13,7 @@ import (
 	"workbench/cluster/api"
 	"workbench/cluster/event"
 	"workbench/cluster/state"
+	"workbench/runtime/namespace"
 )
 
 // tour is one run of the demo.
@@ -45,8 +46,24 @@ func (t *tour) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watching.Go(func() error { return useService(ctx, pid, address, t.rec.client) })
-	watching.Go(func() error { return useAPI(ctx, t.REST, t.rec.client) })
+	users, err := apiUsers(t.REST, t.rec.client)
+	if err != nil {
+		return err
+	}
+	ns, err := namespace.NetOf(pid)
+	if err != nil {
+		return fmt.Errorf("use the Service from %s: %w", t.user, err)
+	}
+	watching.Go(func() error {
+		serviceUser(ns, address, t.rec.client).use(ctx)
+		return ns.Close()
+	})
+	for _, u := range users {
+		watching.Go(func() error {
+			u.use(ctx)
+			return nil
+		})
+	}
 	if err := t.steady(ctx); err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ type own struct {
 	AppDrawn int64 `json:"appDrawnBytes"`
 }
 
-// settle is how long the app runs before it counts as at rest.
-const settle = 3 * time.Second
+// appSettles is how long the app runs before it counts as at rest.
+const appSettles = 3 * time.Second
 
 // measureOwn opens the app on the lab, in a terminal of 120x40, and measures it
 // and the supervisor while nobody touches it.
@@ -62,7 +62,7 @@ func (w workbench) measureOwn(ctx context.Context, supervisor, run int, window t
 		_ = cmd.Wait()
 		<-closed
 	}()
-	if err := pass(ctx, settle); err != nil {
+	if err := pass(ctx, appSettles); err != nil {
 		return out, err
 	}
 	before, began := counter.load(), time.Now()

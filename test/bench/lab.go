@@ -109,14 +109,18 @@ func (s *sample) account(cpu, busyBefore time.Duration) error {
 	return nil
 }
 
-// rest measures a lab that nobody uses.
-func (s *sample) rest(ctx context.Context, pid int, window time.Duration) error {
+// rest measures a lab that nobody uses, once it has settled: components give
+// back what their start took.
+func (s *sample) rest(ctx context.Context, pid int, o options) error {
+	if err := pass(ctx, o.settle); err != nil {
+		return err
+	}
 	began := time.Now()
 	before, err := treeCPU(pid)
 	if err != nil {
 		return err
 	}
-	if err := pass(ctx, window); err != nil {
+	if err := pass(ctx, o.window); err != nil {
 		return err
 	}
 	after, err := treeUsage(pid)

@@ -49,6 +49,7 @@ type options struct {
 	runs    int
 	shapes  []shape
 	output  string
+	settle  time.Duration
 	window  time.Duration
 	timeout time.Duration
 	bare    bool
@@ -64,6 +65,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.runs, "runs", 3, "how often each is measured; the median counts")
 	f.StringVar(&shapes, "shapes", "1+1,3+3", "control planes + workers, separated by commas")
 	f.StringVar(&o.output, "o", "table", "table, json or markdown")
+	f.DurationVar(&o.settle, "settle", 20*time.Second, "how long a lab is left alone before it counts as at rest")
 	f.DurationVar(&o.window, "window", 10*time.Second, "how long a lab at rest is measured")
 	f.DurationVar(&o.timeout, "boot-timeout", 3*time.Minute, "how long one measurement may take")
 	f.BoolVar(&o.bare, "bare", true, "measure the bare starter as well")

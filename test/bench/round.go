@@ -55,7 +55,7 @@ func (r *result) boot(ctx context.Context, o options, w workbench, s shape, vari
 		return fmt.Errorf("%s, %s, run %d: %w", s, variant, run, err)
 	}
 	if variant != resume {
-		if err := one.rest(ctx, pid, o.window); err != nil {
+		if err := one.rest(ctx, pid, o); err != nil {
 			return err
 		}
 	}
@@ -91,7 +91,7 @@ func (r *result) bootBare(ctx context.Context, o options, place layout.Lab, s sh
 		return fmt.Errorf("%s, %s, run %d: %w", s, variant, run, err)
 	}
 	if variant != bareResumed {
-		if err := one.rest(ctx, lab.PID, o.window); err != nil {
+		if err := one.rest(ctx, lab.PID, o); err != nil {
 			return err
 		}
 	}
