@@ -51,7 +51,12 @@ func reach(lab *harness.Lab, p *harness.Process, events int, more time.Duration)
 		case <-p.Done():
 		}
 	}
-	timer := time.NewTimer(more)
+	pause(p, more)
+}
+
+// pause waits for a while, or for the end of the process.
+func pause(p *harness.Process, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -162,31 +167,43 @@ func TestLabInitCrash(t *testing.T) {
 	lab.Down()
 }
 
-// TestInterruptedUp presses Ctrl-C while the lab boots.
+// TestInterruptedUp presses Ctrl-C while the lab boots: in steps of the boot,
+// and at random instants of its first half second.
 func TestInterruptedUp(t *testing.T) {
+	const early = 500 * time.Millisecond
+	random := seed(t)
+	for range crashes(4, 1) {
+		delay := time.Duration(random.Int64N(int64(early)))
+		interrupt(t, "After-"+delay.Round(time.Millisecond).String(), []string{"--detach"}, func(_ *harness.Lab, p *harness.Process) {
+			pause(p, delay)
+		})
+	}
+	interrupt(t, "WithTheSupervisor", []string{"--detach"}, func(lab *harness.Lab, p *harness.Process) {
+		lab.AwaitFile(p, lab.Lock()) // it has just begun
+	})
 	for _, c := range []struct {
 		name, at string
 		args     []string
 	}{
-		{"AtOnce", "", []string{"--detach"}},
-		{"WithFirstNode", "Start node", []string{"--detach"}},
+		{"WithTheFirstNode", "Start node", []string{"--detach"}},
 		{"WithEtcd", "c1/etcd", []string{"--plain"}},
 		{"WithTheAPI", "Start kube-apiserver", nil},
 		{"WithTheKubelet", "Start kubelet", []string{"--detach"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 1})
-			p := lab.Begin(append([]string{"up", "--control-planes", "1", "--workers", "1"}, c.args...)...)
-			if c.at != "" {
-				lab.AwaitOutput(p, c.at)
-			} else {
-				lab.AwaitFile(p, lab.Lock()) // the supervisor has just begun
-			}
-			p.Signal(syscall.SIGINT)
-			if out, code := lab.AwaitExit(p); code == 0 {
-				t.Errorf("an interrupted up ends with code 0:\n%s", out)
-			}
-			lab.AssertClean()
-		})
+		interrupt(t, c.name, c.args, func(lab *harness.Lab, p *harness.Process) { lab.AwaitOutput(p, c.at) })
 	}
+}
+
+// interrupt begins a boot and sends SIGINT when reached returns.
+func interrupt(t *testing.T, name string, args []string, reached func(*harness.Lab, *harness.Process)) {
+	t.Run(name, func(t *testing.T) {
+		lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 1})
+		p := lab.Begin(append([]string{"up", "--control-planes", "1", "--workers", "1"}, args...)...)
+		reached(lab, p)
+		p.Signal(syscall.SIGINT)
+		if out, code := lab.AwaitExit(p); code == 0 {
+			t.Errorf("an interrupted up ends with code 0:\n%s", out)
+		}
+		lab.AssertClean()
+	})
 }

@@ -92,8 +92,7 @@ func lines(ctx context.Context, b backend, until, own bool) error {
 		stop()
 		<-printed
 		if own {
-			fmt.Fprintln(os.Stderr, "interrupted while the lab boots: taking it down")
-			return errors.Join(errors.New("interrupted"), down(context.WithoutCancel(ctx), b.Client, b.place))
+			return interrupted(ctx, b.Client, b.place)
 		}
 		return nil
 	}
@@ -112,6 +111,12 @@ func lines(ctx context.Context, b backend, until, own bool) error {
 		<-printed
 		return nil
 	}
+}
+
+// interrupted takes down the lab whose boot the user gave up on.
+func interrupted(ctx context.Context, client *api.Client, place layout.Lab) error {
+	fmt.Fprintln(os.Stderr, "interrupted while the lab boots: taking it down")
+	return errors.Join(errors.New("interrupted"), down(context.WithoutCancel(ctx), client, place))
 }
 
 // ended tells an orderly end of the lab from a lost supervisor.

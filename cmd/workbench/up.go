@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -73,8 +75,14 @@ func up(cmd *cobra.Command, o *options, f *upFlags) error {
 		}
 		return attach(ctx, client, place, f, false)
 	}
+	// From before the supervisor runs: an interrupt must not leave it alone.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	if err := bootLab(cmd, place, f); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return interrupted(ctx, client, place)
 	}
 	return attach(ctx, client, place, f, true)
 }
