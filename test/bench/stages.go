@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -65,6 +66,9 @@ func (o observer) observe(ctx context.Context) (stages, error) {
 		pods := client.CoreV1().Pods("default")
 		if _, err := o.until(ctx, askObjects, "the API to take a pod", func(ctx context.Context) error {
 			_, err := pods.Create(ctx, o.appPod(), metav1.CreateOptions{})
+			if apierrors.IsAlreadyExists(err) {
+				return nil // it was taken though no answer came in time
+			}
 			return err
 		}); err != nil {
 			return err
