@@ -233,25 +233,40 @@ func testComponents(t *testing.T, lab *harness.Lab) {
 	}
 }
 
-func testKubeletLoss(t *testing.T, lab *harness.Lab) {
+// testOrderlyStop shuts a node down in order and boots it again.
+func testOrderlyStop(t *testing.T, lab *harness.Lab) {
 	const node = "w3"
+	lab.Must("node", "stop", node, "--yes")
+	w := lab.World()
+	if n := w.Nodes[node]; n.State != event.NodeStopped || n.PID != 0 || !strings.Contains(n.Cause, "by a user") {
+		t.Errorf("node %s is %s, pid %d (%s); want stopped by a user", node, n.State, n.PID, n.Cause)
+	}
+	lab.Refused([]string{"node", "stop", node, "--yes"}, "not running", "node start "+node)
+	lab.Refused([]string{"node", "pause", node, "--yes"}, "not running")
+	lab.Refused([]string{"component", "kill", node + "/kubelet", "--yes"}, "not running")
+	lab.Must("node", "start", node)
+	whole(lab)
+	lab.Await("the workload to be ready", deployed)
+}
+
+func testKubeletLoss(t *testing.T, lab *harness.Lab) {
 	w := lab.Await("the workload to be ready", deployed)
 	var pod *event.KubePod
 	for _, p := range podsOf(w, "demo") {
-		if p.Node == node {
+		if p.Node != "w1" {
 			pod = p
 		}
 	}
 	if pod == nil {
-		t.Skipf("no replica runs on %s", node)
+		t.Fatal("all replicas are on w1")
 	}
-	lab.Must("component", "kill", node+"/kubelet", "--yes")
-	lab.Await(node+" to be NotReady", func(w *state.World) bool { return w.Kube.Nodes[node].Ready == "Unknown" })
+	lab.Must("component", "kill", pod.Node+"/kubelet", "--yes")
+	lab.Await(pod.Node+" to be NotReady", func(w *state.World) bool { return w.Kube.Nodes[pod.Node].Ready == "Unknown" })
 	// Its pods run on: nobody there stops them.
 	if out := fetch(t, lab, "w1", "http://"+pod.IP+":8080/"); !strings.Contains(out, "pod="+pod.Name) {
 		t.Errorf("pod %s does not run on without its kubelet: %q", pod.Name, out)
 	}
-	lab.Must("component", "start", node+"/kubelet")
+	lab.Must("component", "start", pod.Node+"/kubelet")
 	whole(lab)
 	lab.Await("the workload to be ready", deployed)
 }

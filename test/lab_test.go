@@ -28,6 +28,7 @@ func TestLab(t *testing.T) {
 		{"SurvivesTheLossOfTheLeader", testLeaderLoss},
 		{"SurvivesTheLossOfAWorker", testWorkerLoss},
 		{"PausesNodes", testPause},
+		{"StopsNodesInOrder", testOrderlyStop},
 		{"KillsAndRestartsComponents", testComponents},
 		{"SurvivesAKubelet", testKubeletLoss},
 		{"ComesBackFromDisk", testComesBack},
