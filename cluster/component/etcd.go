@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 
 	"workbench/cluster/observe/raft"
+	"workbench/cluster/observe/tap"
 )
 
 // runEtcd runs one etcd member, as etcd's own command does
@@ -21,7 +22,7 @@ func runEtcd(args []string) error {
 	if err != nil {
 		return err
 	}
-	tap := raft.NewTap(cfg.Name, os.NewFile(tapFD, "events"))
+	tap := raft.NewTap(cfg.Name, tap.Inherited())
 	logger, err := tap.Logger(os.Stderr)
 	if err != nil {
 		return err
@@ -47,9 +48,6 @@ func runEtcd(args []string) error {
 	server.Close()
 	return err
 }
-
-// tapFD is the node init's event pipe; see node.EventsFD.
-const tapFD = 3
 
 // etcdConfig parses etcd's own flags. The ones that embed registers but does
 // not read back are read here, as server/etcdmain/config.go does.

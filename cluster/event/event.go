@@ -94,7 +94,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// types maps wire names to decoders; register fills it.
+// types maps wire names to decoders; register fills it, in each file for its own.
 var types = map[string]func(json.RawMessage) (Body, error){}
 
 func register[T Body]() {
@@ -106,29 +106,4 @@ func register[T Body]() {
 		}
 		return body, nil
 	}
-}
-
-func init() {
-	register[LabTopology]()
-	register[LabPhase]()
-	register[StepStarted]()
-	register[StepDone]()
-	register[NodeState]()
-	register[ComponentState]()
-	register[ComponentUsage]()
-	register[RaftStatus]()
-	register[RaftRole]()
-	register[RaftLog]()
-	register[KubeNode]()
-	register[KubeLease]()
-	register[KubePod]()
-	register[KubeDeployment]()
-	register[KubeService]()
-	register[KubeEndpointSlice]()
-	register[KubeEvent]()
-	register[KubeDeleted]()
-	register[KubeSynced]()
-	register[Probe]()
-	register[Action]()
-	register[SourceState]()
 }

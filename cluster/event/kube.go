@@ -2,6 +2,18 @@ package event
 
 import "time"
 
+func init() {
+	register[KubeNode]()
+	register[KubeLease]()
+	register[KubePod]()
+	register[KubeDeployment]()
+	register[KubeService]()
+	register[KubeEndpointSlice]()
+	register[KubeEvent]()
+	register[KubeDeleted]()
+	register[KubeSynced]()
+}
+
 // Meta identifies a Kubernetes object at one revision.
 type Meta struct {
 	Namespace string `json:"namespace,omitempty"`

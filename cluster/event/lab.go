@@ -2,6 +2,19 @@ package event
 
 import "time"
 
+func init() {
+	register[LabTopology]()
+	register[LabPhase]()
+	register[StepStarted]()
+	register[StepDone]()
+	register[NodeState]()
+	register[ComponentState]()
+	register[ComponentUsage]()
+	register[Probe]()
+	register[Action]()
+	register[SourceState]()
+}
+
 // Role says what a node is for.
 type Role string
 

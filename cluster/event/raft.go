@@ -2,6 +2,12 @@ package event
 
 import "time"
 
+func init() {
+	register[RaftStatus]()
+	register[RaftRole]()
+	register[RaftLog]()
+}
+
 // RaftRoleName is a member's role in the Raft protocol.
 type RaftRoleName string
 

@@ -71,6 +71,12 @@ func (h *Handle) serve(buf []byte, emit func(event.Event)) {
 		if err := json.Unmarshal(buf[:n], &m); err != nil {
 			continue // a garbled message of a dying init; its end follows
 		}
+		if m.Tapped != nil {
+			m.Event = new(event.Event)
+			if err := json.Unmarshal(m.Tapped, m.Event); err != nil {
+				continue // not an event
+			}
+		}
 		if m.Event != nil {
 			emit(*m.Event)
 			continue

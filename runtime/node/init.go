@@ -38,7 +38,7 @@ func Init() error {
 		return err
 	}
 	s := &server{control: control, thread: make(chan func())}
-	s.set = newSet(s.emit, s.onThread)
+	s.set = newSet(s.emit, s.tapped, s.onThread)
 	if err := s.send(message{Hello: true}); err != nil {
 		return err
 	}
@@ -183,3 +183,6 @@ func (s *server) emit(at time.Time, body event.Body) {
 	// end stops this init a moment later.
 	_ = s.send(message{Event: &event.Event{Time: at, Body: body}})
 }
+
+// tapped passes an event of a component on.
+func (s *server) tapped(e json.RawMessage) { _ = s.send(message{Tapped: e}) }

@@ -84,6 +84,8 @@ type message struct {
 	ID    uint64       `json:"id,omitempty"`
 	Error string       `json:"error,omitempty"`
 	Event *event.Event `json:"event,omitempty"`
+	// Tapped is an event of a component's own tap, passed on as it came.
+	Tapped json.RawMessage `json:"tapped,omitempty"`
 }
 
 func encode(v any) ([]byte, error) {

@@ -45,6 +45,7 @@ type process struct {
 type set struct {
 	node     string
 	emit     func(time.Time, event.Body)
+	tapped   func(json.RawMessage)
 	onThread func(func())
 
 	mu       sync.Mutex
@@ -55,8 +56,8 @@ type set struct {
 	forked chan struct{}
 }
 
-func newSet(emit func(time.Time, event.Body), onThread func(func())) *set {
-	return &set{emit: emit, onThread: onThread, byName: map[string]*process{}, forked: make(chan struct{}, 1)}
+func newSet(emit func(time.Time, event.Body), tapped func(json.RawMessage), onThread func(func())) *set {
+	return &set{emit: emit, tapped: tapped, onThread: onThread, byName: map[string]*process{}, forked: make(chan struct{}, 1)}
 }
 
 // start supervises a new component, or releases one that is held down.
@@ -156,9 +157,8 @@ func (s *set) forward(events *os.File) {
 	lines := bufio.NewScanner(events)
 	lines.Buffer(nil, MaxMessage)
 	for lines.Scan() {
-		var e event.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err == nil {
-			s.emit(e.Time, e.Body)
+		if json.Valid(lines.Bytes()) { // not the torn line of a component that was killed
+			s.tapped(lines.Bytes())
 		}
 	}
 }

@@ -4,11 +4,8 @@
 package raft
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"expvar"
-	"io"
 	"maps"
 	"os"
 	"reflect"
@@ -24,51 +21,24 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"workbench/cluster/event"
+	"workbench/cluster/observe/tap"
 )
 
 // Interval between samples of the status; role changes do not wait for it.
 const Interval = 200 * time.Millisecond
 
-// Tap turns what one member does into events on a pipe.
+// Tap turns what one member does into events.
 type Tap struct {
 	node string
-	out  chan event.Event
+	out  *tap.Pipe
 
 	mu    sync.Mutex
 	names map[string]string // member ID in hex -> node name
 }
 
-// pending bounds events not written yet. The pipe's reader is the node's init,
-// which always reads; a full queue means that it is stopped with the node, and
-// then a member must not block on being watched.
-const pending = 4096
-
-// NewTap writes the events of the member on a node to pipe, which it owns. A
-// nil or closed pipe is no error: the member then runs unobserved.
-func NewTap(node string, pipe *os.File) *Tap {
-	t := &Tap{node: node, out: make(chan event.Event, pending), names: map[string]string{}}
-	go t.write(pipe)
-	return t
-}
-
-func (t *Tap) write(pipe io.Writer) {
-	w := bufio.NewWriter(pipe)
-	enc := json.NewEncoder(w)
-	for e := range t.out {
-		if enc.Encode(e) != nil {
-			continue
-		}
-		if len(t.out) == 0 {
-			_ = w.Flush() // without a reader the member runs unobserved
-		}
-	}
-}
-
-func (t *Tap) emit(at time.Time, body event.Body) {
-	select {
-	case t.out <- event.Event{Time: at, Body: body}:
-	default:
-	}
+// NewTap reports the member on a node to pipe.
+func NewTap(node string, pipe *tap.Pipe) *Tap {
+	return &Tap{node: node, out: pipe, names: map[string]string{}}
 }
 
 // Logger is a logger for the member: JSON lines to w, as etcd writes them, and
@@ -116,10 +86,10 @@ func (t *Tap) line(at time.Time, text string) {
 	if m := became.FindStringSubmatch(text); m != nil {
 		term, err := strconv.ParseUint(m[2], 10, 64)
 		if err == nil {
-			t.emit(at, event.RaftRole{Node: t.node, Role: event.RaftRoleName(m[1]), Term: term})
+			t.out.Emit(at, event.RaftRole{Node: t.node, Role: event.RaftRoleName(m[1]), Term: term})
 		}
 	}
-	t.emit(at, event.RaftLog{Node: t.node, Text: memberID.ReplaceAllStringFunc(text, t.name)})
+	t.out.Emit(at, event.RaftLog{Node: t.node, Text: memberID.ReplaceAllStringFunc(text, t.name)})
 }
 
 // name is the node of a member, or its ID where it is not known yet.
@@ -140,7 +110,7 @@ func (t *Tap) Sample(ctx context.Context, server *etcdserver.EtcdServer) {
 	for {
 		now := t.status(server)
 		if now.Role != "" && !reflect.DeepEqual(now, last) {
-			t.emit(time.Now(), now)
+			t.out.Emit(time.Now(), now)
 			last = now
 		}
 		select {
