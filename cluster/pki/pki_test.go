@@ -40,6 +40,8 @@ func TestChains(t *testing.T) {
 		{"ca", "c2/etc/kubernetes/pki/apiserver", "kube-apiserver", "", serverAuth, []string{
 			"c2", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 			"127.0.0.1", "[::1]", "10.88.0.2", "10.96.0.1"}},
+		{"ca", "c2/etc/kubernetes/pki/controller-manager", "kube-controller-manager", "", serverAuth, []string{"c2", "localhost", "127.0.0.1", "[::1]", "10.88.0.2"}},
+		{"ca", "c3/etc/kubernetes/pki/scheduler", "kube-scheduler", "", serverAuth, []string{"c3", "localhost", "127.0.0.1", "10.88.0.3"}},
 		{"ca", "c1/etc/kubernetes/pki/apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters", clientAuth, nil},
 		{"front-proxy-ca", "c1/etc/kubernetes/pki/front-proxy-client", "front-proxy-client", "", clientAuth, nil},
 		{"etcd/ca", "c1/etc/kubernetes/pki/apiserver-etcd-client", "kube-apiserver-etcd-client", "", clientAuth, nil},
@@ -194,8 +196,10 @@ func TestRemade(t *testing.T) {
 			func(l *lab) { l.Nodes[1].IP = "10.88.0.99" },
 			[]string{
 				"c2/etc/kubernetes/pki/apiserver.crt", "c2/etc/kubernetes/pki/apiserver.key",
+				"c2/etc/kubernetes/pki/controller-manager.crt", "c2/etc/kubernetes/pki/controller-manager.key",
 				"c2/etc/kubernetes/pki/etcd/peer.crt", "c2/etc/kubernetes/pki/etcd/peer.key",
 				"c2/etc/kubernetes/pki/etcd/server.crt", "c2/etc/kubernetes/pki/etcd/server.key",
+				"c2/etc/kubernetes/pki/scheduler.crt", "c2/etc/kubernetes/pki/scheduler.key",
 			},
 		},
 		"worker address": {

@@ -134,6 +134,8 @@ func (b builder) controllerManager(n spec.Node) node.Component {
 		"authentication-kubeconfig":        conf,
 		"authorization-kubeconfig":         conf,
 		"bind-address":                     "127.0.0.1",
+		"tls-cert-file":                    pkiDir + "/controller-manager.crt",
+		"tls-private-key-file":             pkiDir + "/controller-manager.key",
 		"allocate-node-cidrs":              "true",
 		"cluster-cidr":                     b.lab.Spec.Network.PodCIDR,
 		"node-cidr-mask-size":              "24",
@@ -165,6 +167,8 @@ func (b builder) scheduler(spec.Node) node.Component {
 		"authentication-kubeconfig": conf,
 		"authorization-kubeconfig":  conf,
 		"bind-address":              "127.0.0.1",
+		"tls-cert-file":             pkiDir + "/scheduler.crt",
+		"tls-private-key-file":      pkiDir + "/scheduler.key",
 		"leader-elect":              "true",
 	}))...)
 }

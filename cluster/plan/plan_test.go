@@ -34,7 +34,7 @@ func load(t *testing.T, file string) spec.Lab {
 func planned(t *testing.T, lab spec.Lab) plan.Plan {
 	t.Helper()
 	p, err := plan.New(plan.Config{
-		Lab: lab, APIPort: 40001, Versions: plan.Versions{Kubernetes: "v1.37.2", Etcd: "v3.7.3", Containerd: "v2.4.2"},
+		Lab: lab, APIPort: 40001, CPUs: 4, Versions: plan.Versions{Kubernetes: "v1.37.2", Etcd: "v3.7.3", Containerd: "v2.4.2"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,9 @@ func (n Node) writeText(out *strings.Builder) {
 	}
 	for _, c := range n.Components {
 		fmt.Fprintf(out, "  component %s  ready: %v  log: %s\n", c.Name, c.Ready, c.Log)
+		for _, e := range c.Env {
+			out.WriteString("    " + e + "\n")
+		}
 		for _, a := range c.Args {
 			out.WriteString("    " + a + "\n")
 		}

@@ -129,10 +129,10 @@ const (
 func reserved(n spec.Node) string {
 	var parts []string
 	if n.CPUs > 0 {
-		parts = append(parts, "cpu: "+ReservedCPU)
+		parts = append(parts, `cpu: "`+ReservedCPU+`"`)
 	}
 	if n.Memory > 0 {
-		parts = append(parts, "memory: "+ReservedMemory)
+		parts = append(parts, `memory: "`+ReservedMemory+`"`)
 	}
 	if len(parts) == 0 {
 		return ""

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -125,7 +126,7 @@ func open(cfg Config) (*Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.New(plan.Config{Lab: saved.Lab, APIPort: saved.APIPort, Versions: cfg.Versions})
+	p, err := plan.New(plan.Config{Lab: saved.Lab, APIPort: saved.APIPort, Versions: cfg.Versions, CPUs: runtime.NumCPU()})
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func planCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := plan.New(plan.Config{Lab: lab, APIPort: port, Versions: versions()})
+			p, err := plan.New(plan.Config{Lab: lab, APIPort: port, Versions: versions(), CPUs: runtime.NumCPU()})
 			if err != nil {
 				return err
 			}
