@@ -217,7 +217,7 @@ func TestLosingTheSupervisor(t *testing.T) {
 func TestRaftScreen(t *testing.T) {
 	d := open(t, 120, 40, noLeader).press("2").sees("There is no leader", "c1 and c3 are 2 of 3", "✗ node killed")
 	d.until(newLeader).sees("★ LEADER", "c3 leads and c1 and c3 make the quorum of 2", "last 30s")
-	d.press("-").sees("last 2m0s").press("+", "+").sees("last 5s")
+	d.press("[").sees("last 2m0s").press("]", "]").sees("last 5s")
 	d.press("K").sees("Kill c1/etcd?", "stays down", "kill -KILL 20")
 }
 

@@ -74,6 +74,12 @@ func urgent(events []event.Event) bool {
 	for _, e := range events {
 		switch b := e.Body.(type) {
 		case event.ComponentUsage, event.RaftStatus, event.KubeLease:
+		case event.RaftMessages:
+			for _, l := range b.Lanes {
+				if l.Kind.Election() {
+					return true
+				}
+			}
 		case event.Probe:
 			if !b.OK {
 				return true

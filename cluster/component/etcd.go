@@ -18,7 +18,7 @@ import (
 // runEtcd runs one etcd member, as etcd's own command does
 // (server/etcdmain/etcd.go), with the Raft tap in its logger.
 func runEtcd(args []string) error {
-	cfg, err := etcdConfig(args)
+	cfg, taps, err := etcdConfig(args)
 	if err != nil {
 		return err
 	}
@@ -31,6 +31,13 @@ func runEtcd(args []string) error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	if taps.relay {
+		closeRelay, err := relayPeers(cfg, tap)
+		if err != nil {
+			return fmt.Errorf("start member %s: %w", cfg.Name, err)
+		}
+		defer closeRelay()
+	}
 	server, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start member %s: %w", cfg.Name, err)
@@ -49,15 +56,22 @@ func runEtcd(args []string) error {
 	return err
 }
 
+// taps says which optional taps the member runs with.
+type taps struct {
+	relay bool // reads along between the peers
+}
+
 // etcdConfig parses etcd's own flags. The ones that embed registers but does
 // not read back are read here, as server/etcdmain/config.go does.
-func etcdConfig(args []string) (*embed.Config, error) {
+func etcdConfig(args []string) (*embed.Config, taps, error) {
+	var on taps
 	cfg := embed.NewConfig()
 	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
 	cfg.AddFlags(fs)
 	fs.StringVar(&cfg.ClusterState, "initial-cluster-state", embed.ClusterStateFlagNew, "new or existing")
+	fs.BoolVar(&on.relay, "tap-messages", true, "read along the messages between peers")
 	if err := fs.Parse(args); err != nil {
-		return nil, fmt.Errorf("read flags: %w", err)
+		return nil, on, fmt.Errorf("read flags: %w", err)
 	}
 	cfg.ListenPeerUrls = flags.UniqueURLsFromFlag(fs, "listen-peer-urls")
 	cfg.AdvertisePeerUrls = flags.UniqueURLsFromFlag(fs, "initial-advertise-peer-urls")
@@ -69,7 +83,7 @@ func etcdConfig(args []string) (*embed.Config, error) {
 	cfg.FlagsExplicitlySet = map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { cfg.FlagsExplicitlySet[f.Name] = true })
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("check flags: %w", err)
+		return nil, on, fmt.Errorf("check flags: %w", err)
 	}
-	return cfg, nil
+	return cfg, on, nil
 }

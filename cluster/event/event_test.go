@@ -154,7 +154,7 @@ func TestWireNamesAreStable(t *testing.T) {
 	want := []string{
 		"action", "component.state", "component.usage",
 		"kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.lease", "kube.node", "kube.pod", "kube.service", "kube.synced",
-		"lab.phase", "lab.topology", "node.state", "probe", "raft.log", "raft.role", "raft.status",
+		"lab.phase", "lab.topology", "node.state", "probe", "raft.log", "raft.messages", "raft.role", "raft.status",
 		"source.state", "step.done", "step.started",
 	}
 	for _, name := range want {

@@ -35,7 +35,7 @@ func (w *World) Apply(e event.Event) {
 		w.applyComponent(e.Time, b)
 	case event.ComponentUsage:
 		w.applyUsage(e.Time, b)
-	case event.RaftStatus, event.RaftRole, event.RaftLog:
+	case event.RaftStatus, event.RaftRole, event.RaftLog, event.RaftMessages:
 		w.Raft.apply(e.Time, b)
 	case event.Probe:
 		w.applyProbe(e.Time, b)

@@ -21,6 +21,8 @@ func (r *Raft) apply(at time.Time, body event.Body) {
 			m.Progress = nil
 		}
 		m.role(at, b.Role, b.Term)
+	case event.RaftMessages:
+		r.applyMessages(at, b)
 	case event.RaftLog:
 		r.Log = bounded(append(r.Log, RaftLine{At: at, Node: b.Node, Text: b.Text}), MaxRaftLog)
 	}

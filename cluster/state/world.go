@@ -40,12 +40,13 @@ type World struct {
 
 // Bounds of the histories a world keeps.
 const (
-	MaxActions = 64
-	MaxSwim    = 512  // role changes per Raft member
-	MaxRaftLog = 256  // Raft log lines over all members
-	MaxEvents  = 512  // Kubernetes Events
-	MaxProbes  = 1200 // samples per probe target: 5 min at 4/s
-	MaxUsage   = 120  // usage samples per component
+	MaxActions   = 64
+	MaxSwim      = 512  // role changes per Raft member
+	MaxRaftLog   = 256  // Raft log lines over all members
+	MaxRaftMarks = 512  // messages per pair of members
+	MaxEvents    = 512  // Kubernetes Events
+	MaxProbes    = 1200 // samples per probe target: 5 min at 4/s
+	MaxUsage     = 120  // usage samples per component
 )
 
 // Step is one step of the boot plan.
@@ -111,6 +112,8 @@ type Raft struct {
 	Members map[string]*Member `json:"members,omitempty"`
 	// Log lines of all members, oldest first.
 	Log []RaftLine `json:"log,omitempty"`
+	// Pairs are the messages between members, by PairKey.
+	Pairs map[string]*RaftPair `json:"pairs,omitempty"`
 }
 
 // Member is one etcd member.

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/etcdserver"
 	raftlib "go.etcd.io/raft/v3"
 	"go.uber.org/zap"
@@ -31,6 +30,7 @@ const Interval = 200 * time.Millisecond
 type Tap struct {
 	node string
 	out  *tap.Pipe
+	log  *zap.Logger
 
 	mu    sync.Mutex
 	names map[string]string // member ID in hex -> node name
@@ -47,7 +47,15 @@ func (t *Tap) Logger(w *os.File) (*zap.Logger, error) {
 	encoder := zap.NewProductionEncoderConfig()
 	encoder.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	file := zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(w), zapcore.InfoLevel)
-	return zap.New(zapcore.NewTee(file, &core{tap: t}), zap.AddCaller()), nil
+	t.log = zap.New(zapcore.NewTee(file, &core{tap: t}), zap.AddCaller())
+	return t.log, nil
+}
+
+// warn writes a line to the member's log.
+func (t *Tap) warn(what string, err error) {
+	if t.log != nil {
+		t.log.Warn(what, zap.Error(err))
+	}
 }
 
 // core is the hook in the member's log.
@@ -179,7 +187,7 @@ func (t *Tap) member(id uint64) string {
 	if id == 0 {
 		return ""
 	}
-	return t.name(types.ID(id).String())
+	return t.name(memberName(id))
 }
 
 func (t *Tap) learnNames(server *etcdserver.EtcdServer) {
@@ -195,3 +203,6 @@ func (t *Tap) learnNames(server *etcdserver.EtcdServer) {
 		t.names = names
 	}
 }
+
+// Log is the member's logger; it is made by Logger.
+func (t *Tap) Log() *zap.Logger { return t.log }

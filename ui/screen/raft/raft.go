@@ -19,9 +19,11 @@ import (
 
 // Raft is the screen.
 type Raft struct {
-	list    screen.ListKeys
-	in, out key.Binding
-	zoom    int
+	list          screen.ListKeys
+	in, out, next key.Binding
+	zoom          int // of the election
+	messageZoom   int
+	chosen        int // the section that gets room first
 }
 
 // spans are the zoom levels of the swimlane.
@@ -33,9 +35,10 @@ func spans() []time.Duration {
 func New() *Raft {
 	return &Raft{
 		list: screen.NewListKeys(),
-		in:   key.NewBinding(key.WithKeys("+", "="), key.WithHelp("+", "zoom in on the election")),
-		out:  key.NewBinding(key.WithKeys("-", "_"), key.WithHelp("-", "zoom out")),
-		zoom: 1,
+		in:   key.NewBinding(key.WithKeys("]"), key.WithHelp("]", "zoom in")),
+		out:  key.NewBinding(key.WithKeys("["), key.WithHelp("[", "zoom out")),
+		next: key.NewBinding(key.WithKeys("tab"), key.WithHelp("tab", "next part")),
+		zoom: 1, messageZoom: 1, chosen: sectionMessages,
 	}
 }
 
@@ -47,7 +50,7 @@ func (r *Raft) About() screen.About {
 
 // Keys implements screen.Screen.
 func (r *Raft) Keys() []key.Binding {
-	return append(append([]key.Binding{r.in, r.out}, screen.FaultKeys()...), r.list.Up, r.list.Down)
+	return append(append([]key.Binding{r.next, r.out, r.in}, screen.FaultKeys()...), r.list.Up, r.list.Down)
 }
 
 // Handle implements screen.Screen.
@@ -70,9 +73,11 @@ func (r *Raft) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	switch {
 	case !ok:
 	case key.Matches(press, r.in):
-		r.zoom = max(r.zoom-1, 0)
+		r.zoom, r.messageZoom = max(r.zoom-1, 0), max(r.messageZoom-1, 0)
 	case key.Matches(press, r.out):
-		r.zoom = min(r.zoom+1, len(spans())-1)
+		r.zoom, r.messageZoom = min(r.zoom+1, len(spans())-1), min(r.messageZoom+1, len(messageSpans())-1)
+	case key.Matches(press, r.next):
+		r.chosen = (r.chosen + 1) % sectionCount
 	case r.selected(cx) != "":
 		return screen.HandleFault(press, cx.World, r.selected(cx)+"/etcd")
 	}
@@ -114,14 +119,19 @@ func (r *Raft) Draw(s widget.Surface, cx *screen.Context) {
 	y := 2
 	t := r.table(cx, names)
 	t.Draw(s.Sub(0, y, w, min(len(names)+1, h-y)), cx.Styles)
-	y += len(names) + 2
-	lanes := len(names) + 2
-	if h-y > 3*len(names)+12 {
-		lanes = 2*len(names) + 2
-	}
-	r.swimlane(s.Sub(0, y, w, min(lanes, h-y)), cx, names)
-	y += lanes + 1
+	y += min(len(names)+1, h-y)
 	why := explain(cx, w-8)
+	parts := r.sections(cx, names)
+	lines := share(parts, r.chosen, h-y-len(why)-1)
+	draw := func(i int) {
+		if lines[i] > 0 {
+			parts[i].draw(s.Sub(0, y, w, lines[i]), cx)
+			y += lines[i]
+		}
+	}
+	draw(sectionLog)
+	draw(sectionMessages)
+	draw(sectionElection)
 	for i, line := range why {
 		if i == 0 {
 			s.Text(1, y, cx.Styles.Title, "WHY")
@@ -129,7 +139,20 @@ func (r *Raft) Draw(s widget.Surface, cx *screen.Context) {
 		s.Fit(6, y, w-7, line.style, line.text)
 		y++
 	}
-	r.log(s.Sub(0, y+1, w, h-y-1), cx)
+	draw(sectionLines)
+}
+
+// sections are the parts of the screen between the table and the foot.
+func (r *Raft) sections(cx *screen.Context, names []string) [sectionCount]section {
+	var out [sectionCount]section
+	if len(cx.World.Raft.Pairs) > 0 {
+		lanes := len(pairs(cx, names, cx.Now.Add(-messageSpans()[r.messageZoom])))
+		out[sectionMessages] = section{least: min(max(lanes, 1), 4) + 2, most: max(lanes, 1) + 2,
+			draw: func(s widget.Surface, cx *screen.Context) { r.messages(s, cx, names) }}
+	}
+	out[sectionElection] = section{least: len(names) + 2, most: 2*len(names) + 2, draw: func(s widget.Surface, cx *screen.Context) { r.swimlane(s, cx, names) }}
+	out[sectionLines] = section{least: 3, most: 1000, draw: r.log}
+	return out
 }
 
 // headline is the members, quorum, term and leader in one line.
