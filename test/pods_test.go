@@ -39,7 +39,7 @@ spec:
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: demo}
+metadata: {name: demo, annotations: {workbench.local/pulse: /readyz}}
 spec:
   type: NodePort
   selector: {app: demo}

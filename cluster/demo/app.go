@@ -92,7 +92,7 @@ func deployment(replicas int32) *appsv1.Deployment {
 
 func service() *corev1.Service {
 	return &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: appName},
+		ObjectMeta: metav1.ObjectMeta{Name: appName, Annotations: map[string]string{event.PulseAnnotation: "/"}},
 		Spec: corev1.ServiceSpec{
 			Selector: map[string]string{appLabel: appName},
 			Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(appPort)}},

@@ -109,6 +109,10 @@ type KubeDeployment struct {
 	Images    []string `json:"images,omitempty"`
 }
 
+// PulseAnnotation on a Service is the path that the pulse requests of it from
+// inside a pod of every worker.
+const PulseAnnotation = "workbench.local/pulse"
+
 // KubeService is a Service object.
 type KubeService struct {
 	Meta
@@ -116,6 +120,8 @@ type KubeService struct {
 	ClusterIP   string            `json:"clusterIP,omitempty"`
 	Ports       []string          `json:"ports,omitempty"` // as kubectl prints them: 80:30080/TCP
 	Selector    map[string]string `json:"selector,omitempty"`
+	// Pulse is the value of PulseAnnotation.
+	Pulse string `json:"pulse,omitempty"`
 }
 
 // KubeEndpoint is one address of an EndpointSlice.

@@ -170,10 +170,22 @@ type ComponentUsage struct {
 
 // Probe is one probe of the cluster as a user feels it.
 type Probe struct {
-	Target  string        `json:"target"` // "api-read", "api-write"
+	// Target is "api-read", "api-write", "etcd-write", "service/NODE" or
+	// "dns/NODE".
+	Target  string        `json:"target"`
 	OK      bool          `json:"ok"`
 	Latency time.Duration `json:"latency"`
 	Error   string        `json:"error,omitempty"`
+	// Earlier are the probes of the target before this one that no event told
+	// yet, oldest first; all of them succeeded.
+	Earlier []ProbeSample `json:"earlier,omitempty"`
+}
+
+// ProbeSample is a successful probe that a later one tells.
+type ProbeSample struct {
+	// Ago is how long before the event it ended.
+	Ago     time.Duration `json:"ago"`
+	Latency time.Duration `json:"latency"`
 }
 
 // Action is something a user asked the supervisor to do, and its outcome.

@@ -63,13 +63,13 @@ func (b builder) etcd(n spec.Node) node.Component {
 			cluster = append(cluster, fmt.Sprintf("%s=https://%s", peer.Name, netip.AddrPortFrom(peer.Address, etcdPeerPort)))
 		}
 	}
-	client := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, etcdPort))
+	client := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, EtcdPort))
 	peer := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, etcdPeerPort))
 	const dir = pkiDir + "/etcd"
 	return component("etcd", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:2381/readyz"}, b.args("etcd", map[string]string{
 		"name":                        n.Name,
 		"data-dir":                    "/var/lib/etcd",
-		"listen-client-urls":          fmt.Sprintf("https://127.0.0.1:%d,%s", etcdPort, client),
+		"listen-client-urls":          fmt.Sprintf("https://127.0.0.1:%d,%s", EtcdPort, client),
 		"advertise-client-urls":       client,
 		"listen-peer-urls":            peer,
 		"initial-advertise-peer-urls": peer,
@@ -102,7 +102,7 @@ func (b builder) apiserver(n spec.Node) node.Component {
 		"client-ca-file":                         pkiDir + "/ca.crt",
 		"tls-cert-file":                          pkiDir + "/apiserver.crt",
 		"tls-private-key-file":                   pkiDir + "/apiserver.key",
-		"etcd-servers":                           fmt.Sprintf("https://127.0.0.1:%d", etcdPort),
+		"etcd-servers":                           fmt.Sprintf("https://127.0.0.1:%d", EtcdPort),
 		"etcd-cafile":                            pkiDir + "/etcd/ca.crt",
 		"etcd-certfile":                          pkiDir + "/apiserver-etcd-client.crt",
 		"etcd-keyfile":                           pkiDir + "/apiserver-etcd-client.key",

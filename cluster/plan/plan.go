@@ -73,7 +73,7 @@ const Domain = "cluster.local"
 // Ports on the nodes.
 const (
 	APIServerPort = 6443
-	etcdPort      = 2379
+	EtcdPort      = 2379
 	etcdPeerPort  = 2380
 )
 

@@ -167,6 +167,9 @@ func (w *World) applyProbe(at time.Time, b event.Probe) {
 		p = &ProbeSeries{}
 		w.Probes[b.Target] = p
 	}
+	for _, e := range b.Earlier {
+		p.Samples = append(p.Samples, ProbeSample{At: at.Add(-e.Ago), OK: true, Latency: e.Latency})
+	}
 	p.Samples = bounded(append(p.Samples, ProbeSample{At: at, OK: b.OK, Latency: b.Latency}), MaxProbes)
 	switch {
 	case !b.OK && p.Failing.IsZero():

@@ -68,7 +68,12 @@ func (s *Supervisor) observe(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		errs[0] = probe.Run(ctx, probe.Config{REST: cfg, Interval: 250 * time.Millisecond, Emit: s.rec.Emit})
+		more, err := s.pulse(cfg)
+		if err != nil {
+			errs[0] = err
+			return
+		}
+		errs[0] = probe.Run(ctx, probe.Config{REST: cfg, More: more, Emit: s.rec.Emit})
 	}()
 	errs[1] = watch.Run(ctx, watch.Config{REST: cfg, Emit: s.rec.Emit, Log: s.log})
 	<-done

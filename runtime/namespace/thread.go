@@ -23,8 +23,12 @@ import (
 type Net struct{ file *os.File }
 
 // NetOf opens the network namespace of a process.
-func NetOf(pid int) (*Net, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+func NetOf(pid int) (*Net, error) { return NetAt(fmt.Sprintf("/proc/%d/ns/net", pid)) }
+
+// NetAt opens the network namespace of a file, such as the ones that the
+// container runtime keeps for pods.
+func NetAt(path string) (*Net, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open network namespace: %w", err)
 	}

@@ -41,7 +41,7 @@ func inBubble(t *testing.T, test func(t *testing.T, p *pulse)) {
 		p := &pulse{cluster: newCluster(t)}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- Run(ctx, Config{REST: p.rest(), Emit: p.emit}) }()
+		go func() { done <- Run(ctx, Config{REST: p.rest(), Emit: p.emit, Batch: 1}) }()
 		p.stop = sync.OnceFunc(func() {
 			cancel()
 			if err := <-done; err != nil {

@@ -84,6 +84,7 @@ func projectService(s *corev1.Service) event.KubeService {
 		ServiceType: string(s.Spec.Type),
 		ClusterIP:   s.Spec.ClusterIP,
 		Selector:    s.Spec.Selector,
+		Pulse:       s.Annotations[event.PulseAnnotation],
 	}
 	for _, p := range s.Spec.Ports {
 		port := fmt.Sprint(p.Port)

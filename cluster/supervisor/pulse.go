@@ -1,0 +1,215 @@
+package supervisor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"k8s.io/client-go/rest"
+
+	"workbench/cluster/event"
+	"workbench/cluster/observe/probe"
+	"workbench/cluster/plan"
+	"workbench/cluster/state"
+	"workbench/runtime/namespace"
+)
+
+// pulse are the probes besides those of the API: a write to etcd, and from each
+// worker a request to a Service and a lookup.
+func (s *Supervisor) pulse(cfg *rest.Config) ([]probe.Target, error) {
+	secure, err := s.etcdTLS()
+	if err != nil {
+		return nil, err
+	}
+	api, err := s.serviceTLS(cfg)
+	if err != nil {
+		return nil, err
+	}
+	targets := []probe.Target{probe.Etcd(s.etcdEndpoints(), secure, s.labNet.DialContext)}
+	var workers []string
+	for _, n := range s.plan.Nodes {
+		if n.Role() == event.Worker {
+			workers = append(workers, n.Name)
+		}
+	}
+	// Many workers share what the pulse may cost.
+	const often = 8
+	each := (len(workers) + often - 1) / often
+	for _, name := range workers {
+		own := api.Clone()
+		own.ClientSessionCache = tls.NewLRUClientSessionCache(len(s.plan.Nodes))
+		targets = append(targets, probe.Service(name, s.serviceFrom(name, own, each)), probe.DNS(name, plan.Domain, s.nameServerFrom(name, each)))
+	}
+	return targets, nil
+}
+
+func (s *Supervisor) etcdEndpoints() []string {
+	var out []string
+	for _, n := range s.plan.Nodes {
+		if n.ControlPlane {
+			out = append(out, fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, plan.EtcdPort)))
+		}
+	}
+	return out
+}
+
+// etcdTLS is how the supervisor is known to etcd.
+func (s *Supervisor) etcdTLS() (*tls.Config, error) {
+	dir := filepath.Join(s.place.PKI(), "etcd")
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "admin.crt"), filepath.Join(dir, "admin.key"))
+	if err != nil {
+		return nil, fmt.Errorf("read etcd credentials: %w", err)
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	if err != nil {
+		return nil, fmt.Errorf("read etcd credentials: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("read etcd credentials: no certificate in %s", filepath.Join(dir, "ca.crt"))
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
+}
+
+// serviceTLS is how a pod verifies the Service kubernetes.
+func (s *Supervisor) serviceTLS(cfg *rest.Config) (*tls.Config, error) {
+	full, err := rest.TLSConfigFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the pulse: %w", err)
+	}
+	return &tls.Config{RootCAs: full.RootCAs, ServerName: "kubernetes.default.svc", MinVersion: tls.VersionTLS13}, nil
+}
+
+// seldomAPI is how many ticks lie between requests to the Service kubernetes,
+// which costs more than a plain one.
+const seldomAPI = 4
+
+// serviceFrom looks up what to request from a worker: the first Service that asks
+// for it by annotation, else the Service kubernetes, now and then.
+func (s *Supervisor) serviceFrom(worker string, api *tls.Config, each int) func() (probe.Ask, probe.Dial, bool) {
+	tick, pods := 0, &podNetwork{s: s, worker: worker}
+	return func() (probe.Ask, probe.Dial, bool) {
+		tick++
+		if tick%each != 0 {
+			return probe.Ask{}, nil, false
+		}
+		var ask probe.Ask
+		s.rec.See(func(w *state.World) { ask = pulseOf(w, api) })
+		if ask.TLS != nil && tick/each%seldomAPI != 0 || ask.URL.Host == "" {
+			return probe.Ask{}, nil, false
+		}
+		return ask, pods.dial, pods.exists()
+	}
+}
+
+func pulseOf(w *state.World, api *tls.Config) probe.Ask {
+	for _, key := range slices.Sorted(maps.Keys(w.Kube.Services)) {
+		svc := w.Kube.Services[key]
+		if address, ok := tcpAddress(svc); ok && strings.HasPrefix(svc.Pulse, "/") {
+			return probe.Ask{URL: url.URL{Scheme: "http", Host: address, Path: svc.Pulse}}
+		}
+	}
+	if svc := w.Kube.Services["default/kubernetes"]; svc != nil {
+		if address, ok := tcpAddress(svc); ok {
+			return probe.Ask{URL: url.URL{Scheme: "https", Host: address, Path: "/livez"}, TLS: api}
+		}
+	}
+	return probe.Ask{}
+}
+
+// tcpAddress is the cluster IP and first TCP port of a Service.
+func tcpAddress(svc *event.KubeService) (string, bool) {
+	if net.ParseIP(svc.ClusterIP) == nil { // headless
+		return "", false
+	}
+	for _, p := range svc.Ports {
+		if port, ok := strings.CutSuffix(p, "/TCP"); ok {
+			port, _, _ = strings.Cut(port, ":")
+			return net.JoinHostPort(svc.ClusterIP, port), true
+		}
+	}
+	return "", false
+}
+
+// nameServerFrom looks up the cluster's name service, which a lab has as an addon.
+func (s *Supervisor) nameServerFrom(worker string, each int) func() (string, probe.Dial, bool) {
+	tick, pods := 0, &podNetwork{s: s, worker: worker}
+	return func() (server string, dial probe.Dial, ok bool) {
+		if tick++; tick%each != 0 {
+			return "", nil, false
+		}
+		s.rec.See(func(w *state.World) {
+			if svc := w.Kube.Services["kube-system/kube-dns"]; svc != nil && net.ParseIP(svc.ClusterIP) != nil {
+				server = net.JoinHostPort(svc.ClusterIP, "53")
+			}
+		})
+		return server, pods.dial, server != "" && pods.exists()
+	}
+}
+
+// podNetwork is where the pods of a worker are.
+type podNetwork struct {
+	s      *Supervisor
+	worker string
+	ready  *machine // the worker, once Kubernetes had it Ready
+	now    *machine
+}
+
+// exists is false while the worker does not run, and until it has been Ready
+// since it started: nobody there asks anything.
+func (p *podNetwork) exists() bool {
+	p.s.mu.Lock()
+	p.now = p.s.nodes[p.worker]
+	if p.now == nil || p.now.paused {
+		p.now = nil
+	}
+	p.s.mu.Unlock()
+	if p.now != nil && p.now != p.ready {
+		p.s.rec.See(func(w *state.World) {
+			if nodeReady(w, p.worker) {
+				p.ready = p.now
+			}
+		})
+	}
+	return p.now != nil && p.now == p.ready
+}
+
+// dial connects as a pod of the worker does; as the worker itself while it has
+// none.
+func (p *podNetwork) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	pid := p.now.handle.PID
+	// Where containerd keeps the namespaces of pods.
+	pods, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/run/netns/cni-*", pid))
+	if err == nil && len(pods) > 0 {
+		conn, err := dialFrom(ctx, pods[0], network, address)
+		// A pod that is just set up or torn down has no network of its own.
+		if !errors.Is(err, syscall.ENETUNREACH) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.EINVAL) {
+			return conn, err
+		}
+	}
+	conn, err := dialFrom(ctx, fmt.Sprintf("/proc/%d/ns/net", pid), network, address)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, probe.ErrIdle // the worker just ended
+	}
+	return conn, err
+}
+
+func dialFrom(ctx context.Context, path, network, address string) (net.Conn, error) {
+	ns, err := namespace.NetAt(path)
+	if err != nil {
+		return nil, err
+	}
+	defer ns.Close()
+	return ns.DialContext(ctx, network, address)
+}
