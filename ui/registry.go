@@ -8,17 +8,19 @@ import (
 	"workbench/ui/screen/boot"
 	"workbench/ui/screen/components"
 	"workbench/ui/screen/lab"
+	"workbench/ui/screen/proxy"
 	"workbench/ui/screen/raft"
 	"workbench/ui/screen/workloads"
 )
 
-// screens are all screens, in the order of their numbers. The numbers 3, 4, 5
-// and 8 are kept for the screens of watches, scheduling, proxy rules and time.
+// screens are all screens, in the order of their numbers. The numbers 3, 4
+// and 8 are kept for the screens of watches, scheduling and time.
 func screens() []screen.Screen {
 	return []screen.Screen{
 		boot.New(),
 		lab.New(),
 		raft.New(),
+		proxy.New(),
 		workloads.New(),
 		components.New(),
 	}

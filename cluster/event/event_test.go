@@ -64,7 +64,7 @@ func fill(t testing.TB, v reflect.Value, n *int) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		v.SetInt(int64(*n))
-	case reflect.Uint64:
+	case reflect.Uint64, reflect.Uint32:
 		v.SetUint(uint64(*n))
 	case reflect.Float64:
 		v.SetFloat(float64(*n) + 0.5)
@@ -155,6 +155,7 @@ func TestWireNamesAreStable(t *testing.T) {
 		"action", "component.state", "component.usage",
 		"kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.lease", "kube.node", "kube.pod", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.state", "probe", "raft.log", "raft.messages", "raft.role", "raft.status",
+		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",
 		"source.state", "step.done", "step.started",
 	}
 	for _, name := range want {

@@ -124,6 +124,8 @@ func (b builder) node(n spec.Node) Node {
 		b.boundThreads(node)
 		return node
 	}
+	// Connection tracking counts packets and bytes, for the proxy screen.
+	node.Sysctls["net/netfilter/nf_conntrack_acct"] = "1"
 	b.containerdFiles(node.Files)
 	b.kubeletFiles(n, node.Files)
 	b.proxyFiles(n, node.Files)

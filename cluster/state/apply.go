@@ -37,6 +37,8 @@ func (w *World) Apply(e event.Event) {
 		w.applyUsage(e.Time, b)
 	case event.RaftStatus, event.RaftRole, event.RaftLog, event.RaftMessages:
 		w.Raft.apply(e.Time, b)
+	case event.ProxyNode, event.ProxySync, event.ProxyService, event.ProxyCounters, event.ProxyTrace:
+		w.Proxy.apply(e.Time, b)
 	case event.Probe:
 		w.applyProbe(e.Time, b)
 	case event.Action:
@@ -49,6 +51,7 @@ func (w *World) Apply(e event.Event) {
 		}
 	default:
 		w.Kube.apply(e.Time, b)
+		w.Proxy.follow(e.Time, b, &w.Kube)
 	}
 }
 
@@ -99,6 +102,7 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 		c.Backoff, c.Usage = 0, UsageSeries{}
 	}
 	n.Pods = UsageSeries{}
+	w.Proxy.stale(b.Node, at)
 	if m := w.Raft.Members[b.Node]; m != nil {
 		m.down(at)
 	}

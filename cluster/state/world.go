@@ -30,6 +30,7 @@ type World struct {
 	Nodes map[string]*Node `json:"nodes,omitempty"`
 	Raft  Raft             `json:"raft"`
 	Kube  Kube             `json:"kube"`
+	Proxy Proxy            `json:"proxy"`
 	// Probes by target.
 	Probes map[string]*ProbeSeries `json:"probes,omitempty"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.
@@ -212,6 +213,11 @@ func (w *World) init() {
 	mk(&w.Kube.Deployments)
 	mk(&w.Kube.Services)
 	mk(&w.Kube.Slices)
+	mk(&w.Proxy.Nodes)
+	mk(&w.Proxy.Wanted)
+	for _, n := range w.Proxy.Nodes {
+		mk(&n.Services)
+	}
 	mk(&w.Probes)
 	mk(&w.Lost)
 }

@@ -71,6 +71,7 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 		return errors.Join(err, handle.Kill())
 	}
 	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeRunning, PID: handle.PID, Cause: cause})
+	s.observeProxy(n, m)
 	return nil
 }
 

@@ -28,6 +28,7 @@ import (
 	"workbench/cluster/journal"
 	"workbench/cluster/layout"
 	"workbench/cluster/plan"
+	"workbench/cluster/spec"
 	"workbench/cluster/state"
 	"workbench/runtime/cgroup"
 	"workbench/runtime/fabric"
@@ -50,6 +51,8 @@ type Supervisor struct {
 	log   *slog.Logger
 	plan  plan.Plan
 	rec   *recorder
+	// proxyMode is how kube-proxy writes rules on the workers.
+	proxyMode spec.ProxyMode
 
 	listener net.Listener // the API on the host's loopback
 	agent    string       // the agent program
@@ -139,7 +142,7 @@ func open(cfg Config) (*Supervisor, error) {
 		return nil, err
 	}
 	return &Supervisor{
-		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, cfg.Log), nodes: map[string]*machine{}, starting: map[string]bool{},
+		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode, nodes: map[string]*machine{}, starting: map[string]bool{},
 	}, nil
 }
 

@@ -1,0 +1,44 @@
+package supervisor
+
+import (
+	"context"
+
+	"workbench/cluster/plan"
+	"workbench/proxy/observe"
+	"workbench/runtime/namespace"
+)
+
+// observeProxy reads the rules of a node until the node ends or the lab goes
+// down.
+func (s *Supervisor) observeProxy(n plan.Node, m *machine) {
+	if n.ControlPlane {
+		return // no kube-proxy runs there
+	}
+	ns, err := namespace.NetOf(m.handle.PID)
+	if err != nil {
+		s.log.Warn("read proxy rules", "node", n.Name, "cause", err)
+		return
+	}
+	s.sources.Go(func() {
+		defer ns.Close()
+		ctx, cancel := context.WithCancel(s.background)
+		defer cancel()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			select {
+			case <-m.handle.Gone():
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		err := observe.Run(ctx, observe.Config{
+			Node: n.Name, Mode: string(s.proxyMode), Net: ns, Emit: s.rec.Emit, Log: s.log,
+		})
+		cancel()
+		<-ended
+		if err != nil {
+			s.log.Error("read proxy rules", "node", n.Name, "cause", err)
+		}
+	})
+}
