@@ -91,7 +91,7 @@ func flowLines(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService, w 
 	}
 	for _, address := range forgotten(s) {
 		c := s.Count.Endpoints[address]
-		out = append(out, line{{st.Border, "╌╌ "}, {st.Muted, pad(address, 22)}, {st.Warn, fmt.Sprintf("%s left to an endpoint the rules no longer have", widget.Plural(c.Entries, "entry"))}})
+		out = append(out, line{{st.Border, "╌╌ "}, {st.Muted, pad(address, 22)}, {st.Warn, fmt.Sprintf("%s left to an endpoint the rules no longer have", entries(c.Entries))}})
 	}
 	return append(out, totalLine(cx, n, s))
 }
@@ -160,9 +160,9 @@ func totalLine(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService) li
 	for _, address := range addresses(s) {
 		ip, _, _ := strings.Cut(address, ":")
 		p := cx.World.PodAt(ip)
-		entries := c.Endpoints[address].Entries
-		if entries > 0 && (p == nil && !isNode(cx, ip) || p != nil && cx.World.NodeDown(p.Node)) {
-			dead += entries
+		held := c.Endpoints[address].Entries
+		if held > 0 && (p == nil && !isNode(cx, ip) || p != nil && cx.World.NodeDown(p.Node)) {
+			dead += held
 			to = append(to, address)
 		}
 	}
@@ -175,7 +175,7 @@ func totalLine(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService) li
 	if n.Accounted {
 		out = append(out, span{st.Muted, "  packets "}, span{st.Text, fmt.Sprint(c.Packets)}, span{st.Muted, "  bytes "}, span{st.Text, widget.Bytes(int64(c.Bytes))})
 	}
-	out = append(out, span{st.Muted, "  conntrack "}, span{st.Text, widget.Plural(c.Entries, "entry")})
+	out = append(out, span{st.Muted, "  conntrack "}, span{st.Text, entries(c.Entries)})
 	if dead > 0 {
 		out = append(out, span{st.Bad, fmt.Sprintf(", %d to dead %s", dead, strings.Join(to, " "))})
 	}

@@ -134,3 +134,10 @@ func clamp(v, low, high int) int { return min(max(v, low), high) }
 func equal(a, b []string) bool { return slices.Equal(a, b) }
 
 func contains(all []string, one string) bool { return slices.Contains(all, one) }
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return strconv.Itoa(n) + " entries"
+}
