@@ -156,6 +156,7 @@ func TestWireNamesAreStable(t *testing.T) {
 		"kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.lease", "kube.node", "kube.pod", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.state", "probe", "raft.log", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",
+		"sched.bind", "sched.cycle", "sched.preempted", "sched.queue",
 		"source.state", "step.done", "step.started",
 	}
 	for _, name := range want {

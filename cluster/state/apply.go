@@ -39,6 +39,8 @@ func (w *World) Apply(e event.Event) {
 		w.Raft.apply(e.Time, b)
 	case event.ProxyNode, event.ProxySync, event.ProxyService, event.ProxyCounters, event.ProxyTrace:
 		w.Proxy.apply(e.Time, b)
+	case event.SchedCycle, event.SchedBind, event.SchedPreempted, event.SchedQueue:
+		w.Sched.apply(e.Time, b)
 	case event.Probe:
 		w.applyProbe(e.Time, b)
 	case event.Action:

@@ -31,6 +31,7 @@ type World struct {
 	Raft  Raft             `json:"raft"`
 	Kube  Kube             `json:"kube"`
 	Proxy Proxy            `json:"proxy"`
+	Sched Sched            `json:"sched"`
 	// Probes by target.
 	Probes map[string]*ProbeSeries `json:"probes,omitempty"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.
