@@ -13,7 +13,6 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"  // build information metric
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
 // Role is the main function of a component; it returns the exit code.
@@ -37,12 +36,6 @@ func apiserverMain(args []string) int {
 
 func controllerManagerMain(args []string) int {
 	cmd := controllermanager.NewControllerManagerCommand()
-	cmd.SetArgs(args)
-	return cli.Run(cmd)
-}
-
-func schedulerMain(args []string) int {
-	cmd := scheduler.NewSchedulerCommand()
 	cmd.SetArgs(args)
 	return cli.Run(cmd)
 }
