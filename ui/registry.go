@@ -10,16 +10,18 @@ import (
 	"workbench/ui/screen/lab"
 	"workbench/ui/screen/proxy"
 	"workbench/ui/screen/raft"
+	"workbench/ui/screen/schedule"
 	"workbench/ui/screen/workloads"
 )
 
-// screens are all screens, in the order of their numbers. The numbers 3, 4
-// and 8 are kept for the screens of watches, scheduling and time.
+// screens are all screens, in the order of their numbers. The numbers 3 and 8
+// are kept for the screens of watches and time.
 func screens() []screen.Screen {
 	return []screen.Screen{
 		boot.New(),
 		lab.New(),
 		raft.New(),
+		schedule.New(),
 		proxy.New(),
 		workloads.New(),
 		components.New(),

@@ -95,6 +95,8 @@ type Selection struct {
 	Component    string
 	InComponents bool
 	Namespace    string // "" is all
+	// Pod is namespace/name, or "" for none.
+	Pod string
 }
 
 // Order is the nodes in the order of the topology.
