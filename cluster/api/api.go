@@ -3,10 +3,15 @@
 // the command line and tests use.
 //
 //	GET  /v1/world                     the folded state, JSON
-//	GET  /v1/events?after=N&follow=1   events after N, NDJSON, in order
+//	GET  /v1/world?at=INSTANT          as it was; an instant is an RFC 3339 time or an event's number
+//	GET  /v1/window?at=INSTANT         the keyframe before it in one line, then the events up to the next, NDJSON
+//	GET  /v1/oldest                    the oldest instant that can be shown, JSON
+//	GET  /v1/events?after=N&follow=1   events after N, NDJSON, in order; limit=M ends after M of them
 //	POST /v1/act                       Request; refused with Problem
 //	POST /v1/down                      shut the lab down; answers when it begins
 package api
+
+import "workbench/cluster/history"
 
 // Request asks for an action on a part of the lab.
 type Request struct {
@@ -20,4 +25,6 @@ type Request struct {
 // Problem is why a request was refused.
 type Problem struct {
 	Error string `json:"error"`
+	// Oldest is set when an instant is no longer kept: the oldest one that is.
+	Oldest *history.Instant `json:"oldest,omitempty"`
 }

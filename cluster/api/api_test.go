@@ -11,9 +11,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"workbench/cluster/api"
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/journal"
 	"workbench/cluster/state"
 )
@@ -23,22 +25,26 @@ type lab struct {
 	t       *testing.T
 	mu      sync.Mutex
 	journal *journal.Journal
+	past    *history.History
 	world   *state.World
 	acts    []api.Request
 	downs   []string
+	clock   time.Time // of the last event; one is a second after the other
 }
 
 func (l *lab) emit(body event.Body) {
 	l.t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := event.Event{Body: body}
+	l.clock = l.clock.Add(time.Second)
+	e := event.Event{Time: l.clock, Body: body}
 	seq, err := l.journal.Append(e)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	e.Seq = seq
 	l.world.Apply(e)
+	l.past.Keep(e, l.world, l.journal.Written())
 }
 
 func (l *lab) World() ([]byte, error) {
@@ -73,17 +79,22 @@ func serve(t *testing.T, socket string) (*lab, *api.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, journal: j, world: state.New()}
+	past, err := history.Open(history.Config{Log: history.OfJournal(j), Every: 20, Pace: time.Nanosecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{t: t, journal: j, past: past, world: state.New()}
 	listener, err := api.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: api.Handler(l)}
+	server := &http.Server{Handler: api.Handler(l, past)}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close()
 		<-served
+		_ = past.Close()
 		_ = j.Close()
 	})
 	return l, api.NewClient(socket)
@@ -201,7 +212,7 @@ func TestActAndDown(t *testing.T) {
 
 func TestBadRequests(t *testing.T) {
 	l := &lab{t: t}
-	handler := api.Handler(l)
+	handler := api.Handler(l, l.past)
 	for _, c := range []struct {
 		method, path, body string
 		code               int

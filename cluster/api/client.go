@@ -67,7 +67,7 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&p); err != nil || p.Error == "" {
 		return nil, fmt.Errorf("ask the supervisor: status %s", resp.Status)
 	}
-	return nil, errors.New(p.Error)
+	return nil, refusal{p}
 }
 
 // World is the state of the lab now.
@@ -87,18 +87,26 @@ func (c *Client) World(ctx context.Context) (*state.World, error) {
 // Follow calls emit with every event after a sequence number, in order, until
 // ctx ends or the supervisor does. Batches are as large as what has arrived.
 func (c *Client) Follow(ctx context.Context, after uint64, emit func([]event.Event)) error {
-	return c.events(ctx, after, true, emit)
+	return c.events(ctx, after, true, 0, emit)
 }
 
 // Events calls emit with the events after a sequence number that exist now.
 func (c *Client) Events(ctx context.Context, after uint64, emit func([]event.Event)) error {
-	return c.events(ctx, after, false, emit)
+	return c.events(ctx, after, false, 0, emit)
 }
 
-func (c *Client) events(ctx context.Context, after uint64, follow bool, emit func([]event.Event)) error {
+// Range calls emit with at most limit of the events after a sequence number.
+func (c *Client) Range(ctx context.Context, after, limit uint64, emit func([]event.Event)) error {
+	return c.events(ctx, after, false, limit, emit)
+}
+
+func (c *Client) events(ctx context.Context, after uint64, follow bool, limit uint64, emit func([]event.Event)) error {
 	path := "/v1/events?after=" + strconv.FormatUint(after, 10)
 	if follow {
 		path += "&follow=1"
+	}
+	if limit > 0 {
+		path += "&limit=" + strconv.FormatUint(limit, 10)
 	}
 	resp, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {

@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"strconv"
 
 	"workbench/cluster/event"
+	"workbench/cluster/history"
+	"workbench/cluster/state"
 )
 
 // Lab is what the server serves.
@@ -29,10 +32,22 @@ type Reader interface {
 	Close() error
 }
 
-// Handler serves a lab.
-func Handler(lab Lab) http.Handler {
+// Past is how the lab was.
+type Past interface {
+	At(ctx context.Context, at history.Instant) (*state.World, error)
+	Window(ctx context.Context, at history.Instant) (history.Window, error)
+	Oldest(ctx context.Context) (history.Instant, error)
+}
+
+// Handler serves a lab and its past.
+func Handler(lab Lab, past Past) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/world", func(w http.ResponseWriter, _ *http.Request) {
+	servePast(mux, past)
+	mux.HandleFunc("GET /v1/world", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("at") {
+			worldAt(past, w, r)
+			return
+		}
 		raw, err := lab.World()
 		if err != nil {
 			refuse(w, http.StatusInternalServerError, err)
@@ -71,6 +86,14 @@ func events(lab Lab, w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	limit := uint64(math.MaxUint64)
+	if s := r.URL.Query().Get("limit"); s != "" {
+		var err error
+		if limit, err = strconv.ParseUint(s, 10, 64); err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+	}
 	follow := r.URL.Query().Get("follow") != ""
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	flush := http.NewResponseController(w)
@@ -78,7 +101,7 @@ func events(lab Lab, w http.ResponseWriter, r *http.Request) {
 	enc := json.NewEncoder(w)
 	reader := lab.Reader(after)
 	defer reader.Close()
-	for until := lab.Last(); follow || after < until; {
+	for until := lab.Last(); limit > 0 && (follow || after < until); {
 		batch, err := reader.Next(r.Context())
 		if err != nil {
 			return
@@ -88,6 +111,9 @@ func events(lab Lab, w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			after = e.Seq
+			if limit--; limit == 0 {
+				break
+			}
 		}
 		if err := flush.Flush(); err != nil {
 			return

@@ -75,6 +75,7 @@ type Journal struct {
 	segments []segment // by number; the last one is active
 	active   file
 	total    int64 // bytes of all segments
+	written  int64 // bytes appended since Open
 	last     uint64
 	tail     tail
 	buffer   []byte
@@ -167,6 +168,7 @@ func (j *Journal) Append(events ...event.Event) (last uint64, err error) {
 		return j.last, fmt.Errorf("append to journal: %w", err)
 	}
 	j.last += uint64(len(events))
+	j.written += int64(len(j.buffer))
 	for _, e := range numbered {
 		j.tail.push(e)
 	}
@@ -250,6 +252,13 @@ func (j *Journal) Bytes() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.total
+}
+
+// Written is how many bytes were appended since Open, before compression.
+func (j *Journal) Written() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.written
 }
 
 // Recovered says what Open had to cut off.

@@ -76,6 +76,9 @@ func (l Lab) Log() string { return l.in("supervisor.log") }
 // Journal is the event log's directory.
 func (l Lab) Journal() string { return l.in("journal") }
 
+// History is the directory of keyframes of the journal, to rewind to.
+func (l Lab) History() string { return l.in("history") }
+
 // PKI is the directory of authorities and of the user's credentials.
 func (l Lab) PKI() string { return l.in("pki") }
 

@@ -16,6 +16,8 @@ func (w *World) Apply(e event.Event) {
 	if e.Time.After(w.Now) {
 		w.Now = e.Time
 	}
+	w.changes(e)
+	defer w.states(e)
 	switch b := e.Body.(type) {
 	case event.LabTopology:
 		w.applyTopology(e.Time, b)
@@ -57,10 +59,10 @@ func (w *World) Apply(e event.Event) {
 	}
 }
 
-// applyTopology begins a new run: what the last run left is void, but for the
-// cluster's own objects, which the watch brings anew.
+// applyTopology begins a new run: what the last run left is void, users' actions
+// with it, as the faults they made ended with that run.
 func (w *World) applyTopology(at time.Time, t event.LabTopology) {
-	fresh := World{Seq: w.Seq, Now: w.Now, Started: at, Topology: t, Phase: event.Booting, PhaseSince: at, Actions: w.Actions}
+	fresh := World{Seq: w.Seq, Now: w.Now, Started: at, Topology: t, Phase: event.Booting, PhaseSince: at}
 	fresh.init()
 	for _, n := range t.Nodes {
 		node := &Node{TopologyNode: n, Since: at, Components: map[string]*Component{}}

@@ -51,6 +51,24 @@ func show(w *World, what string) (string, error) {
 		if len(w.Lost) == 0 {
 			line("nothing lost")
 		}
+	case "timeline":
+		for _, name := range slices.Sorted(maps.Keys(w.Timeline.Lanes)) {
+			var marks []string
+			for _, m := range w.Timeline.Lanes[name].Marks {
+				text := fmt.Sprintf("%s %s", after(m.At), m.Class)
+				if m.Key {
+					text = "!" + text
+				}
+				if m.Text != "" {
+					text += fmt.Sprintf(" (%s)", m.Text)
+				}
+				if m.N > 1 {
+					text += fmt.Sprintf(" x%d to %s", m.N, after(m.To))
+				}
+				marks = append(marks, text)
+			}
+			line("%s: %s", name, strings.Join(marks, ", "))
+		}
 	default:
 		return "", fmt.Errorf("show %s: no such part of the world", what)
 	}

@@ -38,6 +38,8 @@ type World struct {
 	Actions []Action `json:"actions,omitempty"`
 	// Sources that are lost, by name; a healthy source is absent.
 	Lost map[string]Lost `json:"lost,omitempty"`
+	// Timeline is what happened when, in lanes.
+	Timeline Timeline `json:"timeline"`
 }
 
 // Bounds of the histories a world keeps.

@@ -3,11 +3,13 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/journal"
 	"workbench/cluster/state"
 )
@@ -18,15 +20,19 @@ type recorder struct {
 	log     *slog.Logger
 	mu      sync.Mutex
 	journal *journal.Journal
+	history *history.History
 	world   *state.World
 	changed chan struct{} // closed and replaced with every event
 }
 
-func newRecorder(j *journal.Journal, log *slog.Logger) *recorder {
+func newRecorder(j *journal.Journal, h *history.History, log *slog.Logger) *recorder {
 	w := state.New()
 	w.Seq = j.Last()
-	return &recorder{log: log, journal: j, world: w, changed: make(chan struct{})}
+	return &recorder{log: log, journal: j, history: h, world: w, changed: make(chan struct{})}
 }
+
+// Close ends the history, then the journal.
+func (r *recorder) Close() error { return errors.Join(r.history.Close(), r.journal.Close()) }
 
 // Emit records something observed now.
 func (r *recorder) Emit(body event.Body) { r.Record(event.Event{Time: time.Now(), Body: body}) }
@@ -44,6 +50,7 @@ func (r *recorder) Record(e event.Event) {
 		e.Seq = seq
 	}
 	r.world.Apply(e)
+	r.history.Keep(e, r.world, r.journal.Written())
 	close(r.changed)
 	r.changed = make(chan struct{})
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/journal"
 	"workbench/cluster/state"
 )
@@ -23,7 +24,12 @@ func newTestRecorder(t *testing.T) (*recorder, *journal.Journal, *bytes.Buffer) 
 	}
 	t.Cleanup(func() { _ = j.Close() })
 	var log bytes.Buffer
-	return newRecorder(j, slog.New(slog.NewTextHandler(&log, nil))), j, &log
+	h, err := history.Open(history.Config{Log: history.OfJournal(j)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return newRecorder(j, h, slog.New(slog.NewTextHandler(&log, nil))), j, &log
 }
 
 // TestRecorderKeepsOneOrder holds that the world is the fold of the journal,
@@ -134,7 +140,12 @@ func TestRecorderContinuesAJournal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRecorder(j, slog.New(slog.DiscardHandler))
+		h, err := history.Open(history.Config{Log: history.OfJournal(j)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		r := newRecorder(j, h, slog.New(slog.DiscardHandler))
 		r.Emit(event.LabTopology{Name: "lab"})
 		r.See(func(w *state.World) {
 			if want := uint64(run + 1); w.Seq != want {

@@ -25,6 +25,7 @@ import (
 
 	"workbench/cluster/api"
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/journal"
 	"workbench/cluster/layout"
 	"workbench/cluster/plan"
@@ -85,7 +86,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.rec.journal.Close()) }()
+	defer func() { err = errors.Join(err, s.rec.Close()) }()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	ctx, s.down = context.WithCancelCause(ctx)
@@ -121,8 +122,11 @@ func takeLock(place layout.Lab) (*os.File, error) {
 	return f, nil
 }
 
-// journalBytes bounds a lab's journal on disk.
-const journalBytes = 256 << 20
+// What bounds a lab's journal, and the keyframes to rewind to, on disk.
+const (
+	journalBytes = 256 << 20
+	historyBytes = 64 << 20
+)
 
 func open(cfg Config) (*Supervisor, error) {
 	saved, err := cfg.Place.Load()
@@ -141,8 +145,12 @@ func open(cfg Config) (*Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
+	h, err := history.Open(history.Config{Log: history.OfJournal(j), Dir: cfg.Place.History(), MaxBytes: historyBytes, Logger: cfg.Log})
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
 	return &Supervisor{
-		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode, nodes: map[string]*machine{}, starting: map[string]bool{},
+		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode, nodes: map[string]*machine{}, starting: map[string]bool{},
 	}, nil
 }
 
@@ -152,7 +160,7 @@ func (s *Supervisor) serve() (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: api.Handler(s), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: api.Handler(s, s.rec.history), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
