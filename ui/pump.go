@@ -73,7 +73,7 @@ func follow(ctx context.Context, b Backend, after uint64, send func(tea.Msg)) er
 func urgent(events []event.Event) bool {
 	for _, e := range events {
 		switch b := e.Body.(type) {
-		case event.ComponentUsage, event.RaftStatus, event.KubeLease:
+		case event.ComponentUsage, event.RaftStatus, event.RaftEntries, event.RaftDisk, event.KubeLease:
 		case event.RaftMessages:
 			for _, l := range b.Lanes {
 				if l.Kind.Election() {

@@ -29,6 +29,8 @@ type RaftProgress struct {
 	RecentActive bool   `json:"recentActive"`
 	Paused       bool   `json:"paused"`
 	Learner      bool   `json:"learner,omitempty"`
+	// PendingSnapshot is the index of the snapshot on its way; 0 for none.
+	PendingSnapshot uint64 `json:"pendingSnapshot,omitempty"`
 }
 
 // RaftStatus is a sample of one member's Raft state, taken inside its process
@@ -41,7 +43,7 @@ type RaftStatus struct {
 	// Vote and Lead are node names where the ID is known, else hex, else "".
 	Vote    string `json:"vote,omitempty"`
 	Lead    string `json:"lead,omitempty"`
-	Last    uint64 `json:"last,omitempty"` // last index in the log; 0 where not exposed
+	Last    uint64 `json:"last,omitempty"` // last index in the log; 0 where not known
 	Commit  uint64 `json:"commit"`
 	Applied uint64 `json:"applied"`
 	DBBytes int64  `json:"dbBytes,omitempty"`

@@ -37,7 +37,7 @@ func (w *World) Apply(e event.Event) {
 		w.applyComponent(e.Time, b)
 	case event.ComponentUsage:
 		w.applyUsage(e.Time, b)
-	case event.RaftStatus, event.RaftRole, event.RaftLog, event.RaftMessages:
+	case event.RaftStatus, event.RaftRole, event.RaftLog, event.RaftMessages, event.RaftEntries, event.RaftDisk:
 		w.Raft.apply(e.Time, b)
 	case event.ProxyNode, event.ProxySync, event.ProxyService, event.ProxyCounters, event.ProxyTrace:
 		w.Proxy.apply(e.Time, b)

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	"workbench/cluster/event"
@@ -10,6 +11,9 @@ func (r *Raft) apply(at time.Time, body event.Body) {
 	switch b := body.(type) {
 	case event.RaftStatus:
 		m := r.member(b.Node)
+		if b.Last == 0 {
+			b.Last = m.Last // only the leader's status tells, and the log
+		}
 		m.RaftStatus, m.At = b, at
 		m.role(at, b.Role, b.Term)
 	case event.RaftRole:
@@ -21,6 +25,10 @@ func (r *Raft) apply(at time.Time, body event.Body) {
 			m.Progress = nil
 		}
 		m.role(at, b.Role, b.Term)
+	case event.RaftEntries:
+		r.applyEntries(b)
+	case event.RaftDisk:
+		r.member(b.Node).Disk = &b
 	case event.RaftMessages:
 		r.applyMessages(at, b)
 	case event.RaftLog:
@@ -66,7 +74,7 @@ func (r *Raft) Leader() string {
 func (r *Raft) Quorum() (need, up int) {
 	voters := 0
 	for _, m := range r.Members {
-		if m.Role == event.RaftLearner {
+		if m.Learner() {
 			continue
 		}
 		voters++
@@ -75,4 +83,23 @@ func (r *Raft) Quorum() (need, up int) {
 		}
 	}
 	return voters/2 + 1, up
+}
+
+// Learner says whether the member does not vote: it is a learner, or was one
+// when it was last up.
+func (m *Member) Learner() bool {
+	for _, span := range slices.Backward(m.Swim) {
+		if span.Role != "" {
+			return span.Role == event.RaftLearner
+		}
+	}
+	return m.Role == event.RaftLearner
+}
+
+// Since is when the member's role or term last changed; zero before it had one.
+func (m *Member) Since() time.Time {
+	if len(m.Swim) == 0 {
+		return time.Time{}
+	}
+	return m.Swim[len(m.Swim)-1].At
 }

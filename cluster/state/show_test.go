@@ -32,6 +32,10 @@ func show(w *World, what string) (string, error) {
 		}
 	case "raft":
 		showRaft(line, w)
+	case "messages":
+		showMessages(line, w)
+	case "entries":
+		showEntries(line, w)
 	case "kube":
 		showKube(line, &w.Kube)
 	case "probes":
@@ -152,5 +156,32 @@ func showKube(line printer, k *Kube) {
 	}
 	for _, e := range k.Events {
 		line("event %s %s %s: %s", e.EventType, e.Reason, e.Regarding, e.Message)
+	}
+}
+
+func showMessages(line printer, w *World) {
+	for _, key := range slices.Sorted(maps.Keys(w.Raft.Pairs)) {
+		p := w.Raft.Pairs[key]
+		line("%s heard %s waiting %d dropped %d", key, after(p.Heard), p.Waiting, p.Dropped)
+		for _, m := range p.Marks {
+			lost := ""
+			if m.Lost {
+				lost = "lost"
+			}
+			line("  %s %s %s", after(time.UnixMicro(m.At).UTC()), m.Kind, lost)
+		}
+	}
+}
+
+func showEntries(line printer, w *World) {
+	for _, name := range slices.Sorted(maps.Keys(w.Raft.Members)) {
+		m := w.Raft.Members[name]
+		line("%s last %d", name, m.Last)
+		for _, run := range m.Log {
+			line("  %d-%d term %d", run.First, run.Last, run.Term)
+		}
+	}
+	for _, e := range w.Raft.Entries {
+		line("%d term %d %s %s if=%t more=%d bytes=%d rev=%d", e.Index, e.Term, e.Op, e.Key, e.If, e.More, e.Bytes, e.Revision)
 	}
 }

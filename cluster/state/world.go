@@ -44,13 +44,14 @@ type World struct {
 
 // Bounds of the histories a world keeps.
 const (
-	MaxActions   = 64
-	MaxSwim      = 512  // role changes per Raft member
-	MaxRaftLog   = 256  // Raft log lines over all members
-	MaxRaftMarks = 512  // messages per pair of members
-	MaxEvents    = 512  // Kubernetes Events
-	MaxProbes    = 1200 // samples per probe target: 5 min at 4/s
-	MaxUsage     = 120  // usage samples per component
+	MaxActions     = 64
+	MaxSwim        = 512  // role changes per Raft member
+	MaxRaftLog     = 256  // Raft log lines over all members
+	MaxRaftMarks   = 512  // messages per pair of members
+	MaxRaftEntries = 128  // log entries: what they mean, and who has them
+	MaxEvents      = 512  // Kubernetes Events
+	MaxProbes      = 1200 // samples per probe target: 5 min at 4/s
+	MaxUsage       = 120  // usage samples per component
 )
 
 // Step is one step of the boot plan.
@@ -118,6 +119,9 @@ type Raft struct {
 	Log []RaftLine `json:"log,omitempty"`
 	// Pairs are the messages between members, by PairKey.
 	Pairs map[string]*RaftPair `json:"pairs,omitempty"`
+	// Entries are what the last log entries mean, by ascending index; at most
+	// MaxRaftEntries.
+	Entries []event.RaftEntry `json:"entries,omitempty"`
 }
 
 // Member is one etcd member.
@@ -129,6 +133,11 @@ type Member struct {
 	// Swim are the member's role changes, oldest first. Role "" means that its
 	// process was down from then on.
 	Swim []RoleSpan `json:"swim,omitempty"`
+	// Log is which entries the member has in its log, as far as they are among
+	// its last MaxRaftEntries.
+	Log []event.RaftRun `json:"logRuns,omitempty"`
+	// Disk is the last report about its disk; nil before there was one.
+	Disk *event.RaftDisk `json:"disk,omitempty"`
 }
 
 // RoleSpan says which role a member had from At on.

@@ -114,9 +114,19 @@ func (t *Tap) name(id string) string {
 func (t *Tap) Sample(ctx context.Context, server *etcdserver.EtcdServer) {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
+	log := newEntries(t, server.Cfg.WALDir())
+	defer log.close()
+	var following sync.WaitGroup
+	defer following.Wait()
+	following.Go(func() { log.revs.follow(ctx, server.KV()) })
+	disk := newDisk(t)
 	var last event.RaftStatus
 	for {
+		end := log.poll()
 		now := t.status(server)
+		now.Last = max(now.Last, end)
+		log.report(time.Now(), now.Role == event.RaftLeader, now.Applied)
+		disk.report(time.Now(), server)
 		if now.Role != "" && !reflect.DeepEqual(now, last) {
 			t.out.Emit(time.Now(), now)
 			last = now
@@ -170,6 +180,7 @@ func (t *Tap) status(server *etcdserver.EtcdServer) event.RaftStatus {
 		s.Progress[t.member(id)] = event.RaftProgress{
 			Match: p.Match, Next: p.Next, State: p.State.String(), Inflight: inflight,
 			RecentActive: p.RecentActive, Paused: p.IsPaused(), Learner: p.IsLearner,
+			PendingSnapshot: p.PendingSnapshot,
 		}
 	}
 	return s

@@ -68,7 +68,11 @@ func facts(s widget.Surface, cx *screen.Context, n *state.Node) int {
 		pair("kubelet", kn.Version)
 		pair("allocatable", fmt.Sprintf("%s cores %s", widget.Cores(float64(kn.AllocatableCPU)/1000), widget.Bytes(kn.AllocatableMemory)))
 	}
-	pair("leads", heldBy(cx, n))
+	if held := heldBy(cx, n); held != "" && n.State != event.NodeRunning && n.State != event.NodeStarting {
+		pair("but", leftBehind(cx, n, held))
+	} else {
+		pair("leads", held)
+	}
 	y := 1
 	if n.Cause != "" && n.State != event.NodeRunning {
 		s.Fit(1, y, w-2, lamp.Style, widget.Clean(n.Cause))

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"workbench/cluster/event"
 	"workbench/cluster/state"
@@ -195,13 +196,37 @@ func outlookLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
 	}
 }
 
-// controlLine says which leader leases the node's components hold.
+// controlLine says which leader leases the node's components hold. One that
+// does not run leads nobody, but its lease keeps others from it until it expires.
 func controlLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
 	w, _ := s.Size()
-	if held := heldBy(cx, n); held != "" {
-		x := s.Text(0, y, cx.Styles.Muted, "leads ")
-		s.Fit(x, y, w-x, cx.Styles.Leader, held)
+	held := heldBy(cx, n)
+	if held == "" {
+		return
 	}
+	st := cx.Styles
+	if n.State != event.NodeRunning && n.State != event.NodeStarting {
+		s.Fit(0, y, w, st.Warn, leftBehind(cx, n, held))
+		return
+	}
+	x := s.Text(0, y, st.Muted, "leads ")
+	s.Fit(x, y, w-x, st.Leader, held)
+}
+
+// leftBehind says how long the leases of a node that does not run still bind.
+func leftBehind(cx *screen.Context, n *state.Node, held string) string {
+	var free time.Time
+	for _, name := range leaderLeases() {
+		if l := cx.World.Kube.Leases["kube-system/"+name]; l != nil && holds(n, l) {
+			if end := l.Renewed.Add(time.Duration(l.Seconds) * time.Second); end.After(free) {
+				free = end
+			}
+		}
+	}
+	if left := free.Sub(cx.Now); left > 0 {
+		return held + " lease free in " + widget.Seconds(left) + "?"
+	}
+	return held + " lease expired, not taken over yet"
 }
 
 // countdown draws a text, a gauge and what it counts down to in one line.
@@ -220,11 +245,18 @@ func countdown(s widget.Surface, y int, st *themes.Styles, style themes.Style, t
 // heldBy are the leader leases a node's components hold, in short.
 func heldBy(cx *screen.Context, n *state.Node) string {
 	var held []string
-	for _, lease := range []string{"kube-controller-manager", "cloud-controller-manager", "kube-scheduler"} {
-		l := cx.World.Kube.Leases["kube-system/"+lease]
-		if l != nil && (l.Holder == n.Name || strings.HasPrefix(l.Holder, n.Name+"_")) {
-			held = append(held, pane.ShortName(lease))
+	for _, name := range leaderLeases() {
+		if l := cx.World.Kube.Leases["kube-system/"+name]; l != nil && holds(n, l) {
+			held = append(held, pane.ShortName(name))
 		}
 	}
 	return strings.Join(held, " ")
+}
+
+func leaderLeases() []string {
+	return []string{"kube-controller-manager", "cloud-controller-manager", "kube-scheduler"}
+}
+
+func holds(n *state.Node, l *state.KubeLease) bool {
+	return l.Holder == n.Name || strings.HasPrefix(l.Holder, n.Name+"_")
 }

@@ -145,6 +145,10 @@ func (r *Raft) Draw(s widget.Surface, cx *screen.Context) {
 // sections are the parts of the screen between the table and the foot.
 func (r *Raft) sections(cx *screen.Context, names []string) [sectionCount]section {
 	var out [sectionCount]section
+	if hasLogs(cx) {
+		out[sectionLog] = section{least: len(names) + 2, most: len(names) + 2 + min(len(cx.World.Raft.Entries), 8),
+			draw: func(s widget.Surface, cx *screen.Context) { r.grid(s, cx, names) }}
+	}
 	if len(cx.World.Raft.Pairs) > 0 {
 		lanes := len(pairs(cx, names, cx.Now.Add(-messageSpans()[r.messageZoom])))
 		out[sectionMessages] = section{least: min(max(lanes, 1), 4) + 2, most: max(lanes, 1) + 2,
@@ -186,67 +190,6 @@ func headline(s widget.Surface, cx *screen.Context, n int) {
 	}
 	pair("committed", fmt.Sprint(commit), true)
 	pair("etcd", cx.World.Topology.EtcdVersion, true)
-}
-
-func (r *Raft) table(cx *screen.Context, names []string) widget.Table {
-	st := cx.Styles
-	t := widget.Table{Focused: true, Zone: "member/", Selected: slices.Index(names, r.selected(cx)), Columns: []widget.Column{
-		{Title: "MEMBER"}, {Title: "ROLE"}, {Title: "TERM", Right: true}, {Title: "VOTE", Drop: 3},
-		{Title: "LAST", Right: true, Drop: 4}, {Title: "COMMIT", Right: true}, {Title: "APPLIED", Right: true},
-		{Title: "MATCH/NEXT", Right: true, Drop: 1}, {Title: "FLOW", Drop: 7}, {Title: "BEHIND", Right: true, Drop: 5}, {Title: "DB", Right: true, Drop: 6},
-		{Title: "HEARD", Right: true, Drop: 2}, {Title: "PROCESS"}, {Title: "ID", Drop: 8},
-	}}
-	lead := cx.World.Raft.Members[cx.World.Raft.Leader()]
-	for _, name := range names {
-		m := cx.World.Raft.Members[name]
-		role := memberLamp(cx, m)
-		flow, match, behind := "-", "-", "-"
-		if lead != nil {
-			if p, ok := lead.Progress[name]; ok && name != lead.Node {
-				match = fmt.Sprintf("%d/%d", p.Match, p.Next)
-				flow = strings.ToLower(strings.TrimPrefix(p.State, "State"))
-				if !p.RecentActive {
-					flow += ", silent"
-				}
-				behind = fmt.Sprint(max(lead.Last, lead.Commit) - min(max(p.Match, m.Commit), max(lead.Last, lead.Commit)))
-			}
-		}
-		process := processLamp(cx, name)
-		text := func(v string) widget.Cell { return widget.Cell{Text: v, Style: st.Text} }
-		t.Rows = append(t.Rows, []widget.Cell{
-			{Text: name, Style: st.Strong}, {Text: role.Glyph + " " + role.Word, Style: role.Style},
-			text(widget.Count(m.Term)), text(dash(m.Vote)), text(widget.Count(m.Last)), text(widget.Count(m.Commit)),
-			text(widget.Count(m.Applied)), text(match), text(flow), text(behind), text(size(m.DBBytes)), heard(cx, m),
-			{Text: process.Glyph + " " + process.Word, Style: process.Style}, {Text: m.MemberID, Style: st.Muted},
-		})
-	}
-	return t
-}
-
-func dash(v string) string {
-	if v == "" {
-		return "-"
-	}
-	return v
-}
-
-func size(n int64) string {
-	if n == 0 {
-		return "-"
-	}
-	return widget.Bytes(n)
-}
-
-// heard is the age of the member's last status.
-func heard(cx *screen.Context, m *state.Member) widget.Cell {
-	if m.At.IsZero() {
-		return widget.Cell{Text: "never", Style: cx.Styles.Muted}
-	}
-	age := cx.Now.Sub(m.At)
-	if age > 5*time.Second {
-		return widget.Cell{Text: widget.Seconds(age), Style: cx.Styles.Warn}
-	}
-	return widget.Cell{Text: widget.Seconds(age), Style: cx.Styles.Text}
 }
 
 // memberLamp is the role of a member; one that never reported is not down.
@@ -292,6 +235,8 @@ func (r *Raft) log(s widget.Surface, cx *screen.Context) {
 			lines = append(lines, l)
 		}
 	}
+	// Members report in batches: their lines are merged by time.
+	slices.SortStableFunc(lines, func(a, b state.RaftLine) int { return a.At.Compare(b.At) })
 	lines = lines[max(0, len(lines)-(h-1)):]
 	if len(lines) == 0 {
 		s.Fit(1, 1, w-2, st.Muted, "no line yet")
