@@ -30,10 +30,22 @@ func (m *app) global(msg tea.KeyPressMsg) tea.Cmd {
 		m.back()
 	case key.Matches(msg, k.previous):
 		m.show(m.previous)
-	case key.Matches(msg, k.freeze):
-		m.freeze()
-	case key.Matches(msg, k.step):
-		m.stepOn()
+	case key.Matches(msg, k.pause):
+		m.space()
+	case key.Matches(msg, k.forth):
+		m.step(1)
+	case key.Matches(msg, k.back1):
+		m.step(-1)
+	case key.Matches(msg, k.next):
+		m.jump(1)
+	case key.Matches(msg, k.before):
+		m.jump(-1)
+	case key.Matches(msg, k.slower):
+		m.faster(-1)
+	case key.Matches(msg, k.faster):
+		m.faster(1)
+	case key.Matches(msg, k.mark):
+		m.setMark()
 	case key.Matches(msg, k.live):
 		m.live()
 	case key.Matches(msg, k.undo):
@@ -63,10 +75,19 @@ func (m *app) back() {
 func (m *app) number(n int) {
 	i := slices.IndexFunc(m.screens, func(s screen.Screen) bool { return s.About().Number == n })
 	if i < 0 {
-		m.say(fmt.Sprintf("there is no screen %d", n), false)
+		m.say(noScreen(n), false)
 		return
 	}
 	m.show(i)
+}
+
+// noScreen says why a number key does nothing.
+func noScreen(n int) string {
+	kept := map[int]string{3: "Watch", 4: "Schedule", 5: "Proxy", 8: "Timeline"}
+	if kept[n] != "" {
+		return fmt.Sprintf("%d is kept for the %s screen, which this build does not have", n, kept[n])
+	}
+	return fmt.Sprintf("there is no screen %d", n)
 }
 
 func (m *app) show(i int) {
@@ -91,6 +112,9 @@ func (m *app) lock() {
 }
 
 func (m *app) undo() tea.Cmd {
+	if m.refusePast() {
+		return nil
+	}
 	intent := screen.Undo(m.world)
 	if intent == nil {
 		m.say("there is no fault of yours to undo", false)
@@ -107,28 +131,48 @@ func (m *app) do(intent screen.Intent) tea.Cmd {
 		if n, err := findScreen(m.screens, i.ID); err == nil {
 			m.show(n)
 		}
+	case screen.Seek:
+		m.seek(i.At)
+	case screen.Mark:
+		m.setMark()
 	case screen.Act:
-		m.act(i.Verb, i.Target)
+		if !m.refusePast() {
+			m.act(i.Verb, i.Target)
+		}
 	case screen.Fault:
-		if m.refuseLocked() {
+		if m.refusePast() || m.refuseLocked() {
 			return nil
 		}
 		m.overlay = confirmFault(m, i)
 	case screen.Command:
-		if m.refuseLocked() {
+		if m.refusePast() || m.refuseLocked() {
 			return nil
 		}
 		m.overlay = confirmCommand(i)
 	case screen.Page:
+		if m.cfg.Replay != nil && m.refusePast() {
+			return nil
+		}
 		m.pages++
-		p := &pager{id: m.pages, title: i.Title, command: command(i.Args), follow: i.Follow, tail: i.Follow, running: true}
+		p := &pager{id: m.pages, title: i.Title + m.asItIs(), command: command(i.Args), follow: i.Follow, tail: i.Follow, running: true}
 		p.stop = m.outside.Page(p.id, i.Args)
 		m.overlay = p
 	case screen.Shell:
+		if m.refusePast() {
+			return nil
+		}
 		m.say(command(i.Args), false)
 		return m.outside.Shell(i.Args)
 	}
 	return nil
+}
+
+// asItIs says that what a command prints is of the present, not of what is shown.
+func (m *app) asItIs() string {
+	if m.clock.mode == live {
+		return ""
+	}
+	return ", as it is now"
 }
 
 func (m *app) refuseLocked() bool {

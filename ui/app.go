@@ -1,13 +1,13 @@
 package ui
 
 import (
+	"cmp"
 	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
-	"workbench/cluster/event"
 	"workbench/cluster/state"
 	"workbench/themes"
 	"workbench/ui/plain"
@@ -23,13 +23,16 @@ type app struct {
 	keys    keyMap
 	w, h    int
 
-	world *state.World
-	now   time.Time
-	clock time.Time // of the machine, at the last tick or batch
-	feed  []plain.Entry
-	held  []event.Event // arrived while the picture is frozen
-	froze bool
-	lost  lostMsg // zero while the supervisor answers
+	// latest is the newest that is known; world is the instant that is shown: the
+	// same while live. news and feed are what happened up to them, in words.
+	latest, world *state.World
+	news, feed    []plain.Entry
+	shownFrom     *past // the stretch that world was folded from; nil while live
+	clock         clock
+	now           time.Time // of the frame
+	ticked        time.Time // by the machine's clock, the last tick or batch
+	played        time.Time // by the machine's clock, the last tick while playing
+	lost          lostMsg   // zero while the supervisor answers
 
 	screens           []screen.Screen
 	current, previous int
@@ -61,7 +64,11 @@ type tickMsg time.Time
 
 // newApp makes the model; the configuration must be valid.
 func newApp(cfg Config, out outside) *app {
-	m := &app{cfg: cfg, outside: out, keys: newKeyMap(), world: state.New(), screens: screens(), filters: map[string]string{}}
+	m := &app{cfg: cfg, outside: out, keys: newKeyMap(), world: state.New(), screens: screens(), filters: map[string]string{}, clock: clock{speed: 1}}
+	m.latest = m.world
+	if cfg.Replay != nil {
+		m.clock.mode, m.clock.speed, m.locked = playing, cmp.Or(cfg.Replay.Speed, 1), false
+	}
 	m.themes, _ = themes.All()
 	m.frame = widget.NewFrame(0, 0, m.styles.Base, cfg.ASCII)
 	for i, t := range m.themes {
@@ -96,6 +103,8 @@ func (m *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.lost.err == nil {
 			m.lost = msg
 		}
+	case windowMsg:
+		m.arrivePast(msg)
 	case tickMsg:
 		m.tick(time.Time(msg))
 	case noteMsg:
@@ -139,13 +148,17 @@ func (m *app) profile(p colorprofile.Profile) {
 
 // schedule asks for the next tick while something counts down, and only then.
 func (m *app) schedule() tea.Cmd {
-	if m.ticking || m.froze || (!screen.Moving(m.world, m.now) && m.lost.err == nil) {
+	moving := m.clock.mode == live && screen.Moving(m.world, m.now) || m.lost.err != nil
+	if m.ticking || m.clock.mode != playing && !moving {
 		return nil
 	}
 	m.ticking = true
 	period := 250 * time.Millisecond
-	if m.cfg.ReducedMotion {
+	switch {
+	case m.cfg.ReducedMotion:
 		period = time.Second
+	case m.clock.mode == playing:
+		period = 100 * time.Millisecond
 	}
 	return tea.Tick(period, func(at time.Time) tea.Msg { return tickMsg(at) })
 }
@@ -153,10 +166,22 @@ func (m *app) schedule() tea.Cmd {
 // tick advances the time of the frame by the time that passed.
 func (m *app) tick(at time.Time) {
 	m.ticking = false
-	if passed := at.Sub(m.clock); !m.clock.IsZero() && passed > 0 && passed < 5*time.Second && !m.froze {
-		m.now = m.now.Add(passed)
+	// A machine that slept for long has not shown what passed.
+	passed := func(since time.Time) time.Duration {
+		if d := at.Sub(since); !since.IsZero() && d > 0 && d < 5*time.Second {
+			return d
+		}
+		return 0
 	}
-	m.clock = at
+	switch m.clock.mode {
+	case live:
+		m.now = m.now.Add(passed(m.ticked))
+	case playing:
+		by := passed(m.played)
+		m.played = at
+		m.advance(by)
+	}
+	m.ticked = at
 }
 
 // press is a key, for the topmost that wants it: an overlay, the filter, the
@@ -215,7 +240,7 @@ func (m *app) pass(msg tea.Msg) tea.Cmd {
 func (m *app) context() *screen.Context {
 	return &screen.Context{
 		World: m.world, Now: m.now, Styles: &m.styles, Selection: &m.selection,
-		Filter: m.filters[m.screen().About().ID], Feed: m.feed, Room: screen.RoomFor(m.w, m.h),
+		Filter: m.filters[m.screen().About().ID], Feed: m.feed, Room: screen.RoomFor(m.w, m.h), Clock: m.clockView(),
 	}
 }
 

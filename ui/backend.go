@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"time"
 
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/state"
 	"workbench/themes"
 )
@@ -18,6 +20,8 @@ type Backend interface {
 	// Follow calls emit with the events after seq, in batches and in order, until
 	// ctx ends or the stream breaks, and returns the cause.
 	Follow(ctx context.Context, after uint64, emit func([]event.Event)) error
+	// Window is the stretch of the lab's past that an instant is in.
+	Window(ctx context.Context, at history.Instant) (history.Window, error)
 	// Act asks the supervisor for an action, such as "node.kill" on "w2" or
 	// "component.pause" on "c1/etcd". Its outcome arrives as events; an error is a
 	// refusal.
@@ -41,12 +45,24 @@ type Config struct {
 	// Screen is the screen to begin with, such as "raft"; "" is the boot while
 	// the lab boots, then the lab.
 	Screen string
+	// Replay says that Backend is a recording, and how to play it; nil is a lab.
+	Replay *Replay
 	// Input and Output are the terminal; nil is the process's own.
 	Input  io.Reader
 	Output io.Writer
 	// Environ is the environment to read the terminal's abilities from; nil is
 	// the process's own.
 	Environ []string
+}
+
+// Replay is how to play a recording. Its World is the last one recorded, and its
+// Follow brings nothing.
+type Replay struct {
+	Start time.Time // of the recording
+	At    time.Time // to begin at; zero is the start
+	Speed float64   // 1 is as it happened; 0 is 1
+	// Paused begins without playing.
+	Paused bool
 }
 
 func (c Config) validate() error {

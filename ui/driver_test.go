@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/state"
 	"workbench/ui/screen"
 )
@@ -19,6 +21,9 @@ type driver struct {
 	t   *testing.T
 	m   *app
 	out *recorder
+	// history is of the events up to known.
+	history *history.History
+	known   uint64
 }
 
 // recorder is an outside that notes what it was asked for.
@@ -27,6 +32,17 @@ type recorder struct {
 	runs    []string
 	pages   []string
 	stopped int
+	windows []windowAsk
+}
+
+// windowAsk is a stretch of the past that the app asked for.
+type windowAsk struct {
+	id int
+	at history.Instant
+}
+
+func (r *recorder) Window(id int, at history.Instant) {
+	r.windows = append(r.windows, windowAsk{id, at})
 }
 
 func (r *recorder) Act(verb, target string) { r.acts = append(r.acts, verb+" "+target) }
@@ -62,16 +78,58 @@ func (d *driver) send(msgs ...tea.Msg) *driver {
 	d.t.Helper()
 	for _, msg := range msgs {
 		d.m.Update(msg)
+		for len(d.out.windows) > 0 {
+			ask := d.out.windows[0]
+			d.out.windows = d.out.windows[1:]
+			win, err := d.past().Window(d.t.Context(), ask.at)
+			d.m.Update(windowMsg{id: ask.id, win: win, err: err})
+		}
 	}
 	return d
 }
+
+// past is the history of what arrived so far, with keyframes that are near each
+// other, so that journeys cross them.
+func (d *driver) past() *history.History {
+	d.t.Helper()
+	if d.history != nil && d.known == d.m.latest.Seq {
+		return d.history
+	}
+	h, err := history.Open(history.Config{Log: recordedLog(readJournal(d.t, storyLength)[:d.m.latest.Seq]), Every: 40})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = h.Close() })
+	if _, err := h.Fold(d.t.Context(), func(event.Event) {}); err != nil {
+		d.t.Fatal(err)
+	}
+	d.history, d.known = h, d.m.latest.Seq
+	return h
+}
+
+// recordedLog is a slice of events as a log.
+type recordedLog []event.Event
+
+func (l recordedLog) First() uint64                    { return 1 }
+func (l recordedLog) Last() uint64                     { return uint64(len(l)) }
+func (l recordedLog) Open(after uint64) history.Cursor { return &logCursor{l[after:]} }
+
+type logCursor struct{ rest []event.Event }
+
+func (c *logCursor) Next(context.Context) ([]event.Event, error) {
+	n := min(len(c.rest), 64)
+	out := c.rest[:n]
+	c.rest = c.rest[n:]
+	return out, nil
+}
+func (c *logCursor) Close() error { return nil }
 
 // until lets the journal go on to a later moment.
 func (d *driver) until(moment float64) *driver {
 	d.t.Helper()
 	var news []event.Event
 	for _, e := range readJournal(d.t, moment) {
-		if e.Seq > d.m.world.Seq+uint64(len(d.m.held)) {
+		if e.Seq > d.m.latest.Seq {
 			news = append(news, e)
 		}
 	}
@@ -316,7 +374,7 @@ func keyOf(name string) tea.KeyPressMsg {
 
 func TestScreensGoBack(t *testing.T) {
 	open(t, 80, 24, running).press("2").sees("Election").press("backspace").sees("leads kcm").seesNot("Election").
-		press("6").sees("Pods").press("-").seesNot("READY").press("3").sees("there is no screen 3")
+		press("6").sees("Pods").press("-").seesNot("READY").press("3").sees("3 is kept for the Watch screen")
 }
 
 func TestFilterGreysOutNodes(t *testing.T) {
@@ -358,4 +416,19 @@ func TestNumbersAreUniqueAndReserved(t *testing.T) {
 		}
 	}
 	var _ screen.Screen = screens()[0]
+}
+
+// A key that several screens have is said once.
+func TestHelpSaysEachKeyOnce(t *testing.T) {
+	m := open(t, 200, 60, running).m
+	seen := map[string]string{}
+	for _, sec := range newHelp(m).sections(m) {
+		for _, b := range sec.keys {
+			at := b.Help().Key + " " + b.Help().Desc
+			if before, twice := seen[at]; twice && strings.HasPrefix(sec.title, "on ") {
+				t.Errorf("%q is under %s and under %s", at, before, sec.title)
+			}
+			seen[at] = sec.title
+		}
+	}
 }

@@ -25,9 +25,21 @@ type section struct {
 func (h *help) sections(m *app) []section {
 	out := []section{{m.screen().About().Title, m.screen().Keys()}}
 	out = append(out, section{"Screens", numbers(m.screens)}, section{"Everywhere", m.keys.bindings()})
+	listed := map[key.Help]bool{}
+	for _, sec := range out {
+		for _, b := range sec.keys {
+			listed[b.Help()] = true
+		}
+	}
 	for i, s := range m.screens {
-		if i != m.current && len(s.Keys()) > 0 {
-			out = append(out, section{"on " + s.About().Title, s.Keys()})
+		var own []key.Binding
+		for _, b := range s.Keys() {
+			if i != m.current && !listed[b.Help()] {
+				own, listed[b.Help()] = append(own, b), true
+			}
+		}
+		if len(own) > 0 {
+			out = append(out, section{"on " + s.About().Title, own})
 		}
 	}
 	return append(out, section{"In pages", pagerKeys().bindings()},

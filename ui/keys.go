@@ -9,7 +9,9 @@ import (
 // keyMap are the keys that work on every screen.
 type keyMap struct {
 	help, palette, filter, back, previous key.Binding
-	freeze, step, live, undo, lock, theme key.Binding
+	pause, forth, back1, next, before     key.Binding
+	live, slower, faster, mark            key.Binding
+	undo, lock, theme                     key.Binding
 	quit                                  key.Binding
 }
 
@@ -23,8 +25,14 @@ func newKeyMap() keyMap {
 		filter:   bind("/", "filter", "/"),
 		back:     bind("esc", "close, clear, back", "esc"),
 		previous: bind("-", "screen before", "-", "backspace"),
-		freeze:   bind("space", "freeze", "space"),
-		step:     bind(".", "frozen: one event on", "."),
+		pause:    bind("space", "pause, play", "space"),
+		forth:    bind(".", "step on", "."),
+		back1:    bind(",", "step back", ","),
+		next:     bind(">", "marker on", ">"),
+		before:   bind("<", "marker back", "<"),
+		slower:   bind("{", "play slower", "{"),
+		faster:   bind("}", "play faster", "}"),
+		mark:     bind("'", "mark here: second cursor", "'"),
 		live:     bind("end", "live again", "end"),
 		undo:     bind("u", "undo", "u"),
 		lock:     bind("L", "lock against faults", "L"),
@@ -34,7 +42,7 @@ func newKeyMap() keyMap {
 }
 
 func (k keyMap) bindings() []key.Binding {
-	return []key.Binding{k.palette, k.filter, k.freeze, k.step, k.live, k.undo, k.lock, k.theme, k.previous, k.back, k.quit, k.help}
+	return []key.Binding{k.palette, k.filter, k.pause, k.back1, k.forth, k.before, k.next, k.slower, k.faster, k.mark, k.live, k.undo, k.lock, k.theme, k.previous, k.back, k.quit, k.help}
 }
 
 // numbers are the keys of the screens, for help.

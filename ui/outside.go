@@ -12,6 +12,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"workbench/cluster/history"
 	"workbench/ui/widget"
 )
 
@@ -20,6 +21,9 @@ import (
 type outside interface {
 	// Act asks the supervisor for an action; a refusal arrives as a noteMsg.
 	Act(verb, target string)
+	// Window asks for the stretch of the past that an instant is in; it arrives as
+	// a windowMsg with this id.
+	Window(id int, at history.Instant)
 	// Run runs a command; the last line it prints arrives as a noteMsg.
 	Run(args []string)
 	// Page runs a command; what it prints arrives as pageMsg with this id until
@@ -56,6 +60,16 @@ func (c courier) Act(verb, target string) {
 	c.spawn(func(ctx context.Context) {
 		if err := c.backend.Act(ctx, verb, target); err != nil && ctx.Err() == nil {
 			c.send(noteMsg{text: fmt.Sprintf("%s %s refused: %v", verb, target, err), bad: true})
+		}
+	})
+}
+
+// Window implements outside.
+func (c courier) Window(id int, at history.Instant) {
+	c.spawn(func(ctx context.Context) {
+		win, err := c.backend.Window(ctx, at)
+		if ctx.Err() == nil {
+			c.send(windowMsg{id: id, win: win, err: err})
 		}
 	})
 }

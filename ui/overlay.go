@@ -168,6 +168,12 @@ func newQuit(m *app) *question {
 		}
 	}
 	lab := name(m.world.Topology.Name)
+	if m.cfg.Replay != nil {
+		return &question{title: "Quit", lines: []string{"Close the recording of " + lab + "?"}, choices: []choice{
+			{[]string{"y", "q", "ctrl+c"}, "y/q", "close it", leave(Keep)},
+			{[]string{"n"}, "esc", "stay here", nil},
+		}}
+	}
 	return &question{title: "Quit", lines: []string{"What becomes of " + lab + "?"}, choices: []choice{
 		{[]string{"k", "q", "ctrl+c"}, "k/q", "keep it running; workbench attach shows it again", leave(Keep)},
 		{[]string{"d"}, "d", "shut it down; workbench up goes on from its data", leave(Down)},

@@ -71,7 +71,10 @@ func (m *app) entries() []entry {
 		out = append(out, entry{"theme " + t.Name, t.Title, func(m *app) tea.Cmd { m.setTheme(i); return nil }})
 	}
 	return append(out,
-		entry{"freeze or go live", "space", func(m *app) tea.Cmd { m.freeze(); return nil }},
+		entry{"pause or play", "space", func(m *app) tea.Cmd { m.space(); return nil }},
+		entry{"live again", "end", func(m *app) tea.Cmd { m.live(); return nil }},
+		entry{"marker on", ">", func(m *app) tea.Cmd { m.jump(1); return nil }},
+		entry{"marker back", "<", func(m *app) tea.Cmd { m.jump(-1); return nil }},
 		entry{"lock or unlock the session", "L", func(m *app) tea.Cmd { m.lock(); return nil }},
 		entry{"keys", "?", func(m *app) tea.Cmd { m.overlay = newHelp(m); return nil }},
 		entry{"quit", "q", func(m *app) tea.Cmd { m.overlay = newQuit(m); return nil }})

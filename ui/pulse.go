@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"workbench/cluster/state"
 	"workbench/themes"
@@ -112,17 +113,24 @@ func (m *app) cells(s widget.Surface, p *state.ProbeSeries) {
 	}
 }
 
-// transport says whether the picture is live, and returns where it begins.
+// transport says which instant is shown and how far it is from the mark, and
+// returns where it begins.
 func (m *app) transport(s widget.Surface) int {
 	w, _ := s.Size()
+	text, style := m.transportText(), m.styles.WarnBadge
+	end := w
 	switch {
-	case m.froze && w > 30:
-		return s.Right(w-1, 0, m.styles.WarnBadge, fmt.Sprintf(" ‖ PAUSED t-%s ", widget.Seconds(m.behind())))
-	case m.froze:
-		return s.Right(w, 0, m.styles.WarnBadge, " ‖ ")
+	case w <= 30 && text != "":
+		return s.Right(w, 0, style, " "+text[:strings.IndexByte(text, ' ')]+" ")
+	case text != "":
+		end = s.Right(w-1, 0, style, " "+text+" ")
 	case m.lost.err != nil:
-		return s.Right(w-1, 0, m.styles.BadBadge, " ✗ STALE ")
+		end = s.Right(w-1, 0, m.styles.BadBadge, " ✗ STALE ")
 	default:
-		return s.Right(w-1, 0, m.styles.OK, "● LIVE")
+		end = s.Right(w-1, 0, m.styles.OK, "● LIVE")
 	}
+	if delta := m.delta(); delta != "" && end > 40 {
+		end = s.Right(end-1, 0, m.styles.Accent, delta)
+	}
+	return end
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/state"
 )
 
@@ -56,6 +57,15 @@ func (r *recording) Follow(ctx context.Context, after uint64, emit func([]event.
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (r *recording) Window(ctx context.Context, at history.Instant) (history.Window, error) {
+	h, err := history.Open(history.Config{Log: recordedLog(r.events)})
+	if err != nil {
+		return history.Window{}, err
+	}
+	defer h.Close()
+	return h.Window(ctx, at)
 }
 
 func (r *recording) Act(_ context.Context, verb, target string) error {
@@ -219,7 +229,7 @@ func TestBatcherPace(t *testing.T) {
 		var owned sync.WaitGroup
 		owned.Go(func() { b.run(ctx, func([]int) { at = append(at, time.Since(began)) }) })
 		b.add([]int{1}, false)
-		time.Sleep(600 * time.Millisecond)
+		time.Sleep(lull + 100*time.Millisecond)
 		b.add([]int{2}, false)
 		time.Sleep(100 * time.Millisecond)
 		b.add([]int{3}, true)
@@ -228,7 +238,7 @@ func TestBatcherPace(t *testing.T) {
 		time.Sleep(time.Second)
 		stop()
 		owned.Wait()
-		want := []time.Duration{lull, 700 * time.Millisecond, 1700*time.Millisecond + frame}
+		want := []time.Duration{lull, lull + 200*time.Millisecond, lull + 1200*time.Millisecond + frame}
 		if len(at) != 3 || at[0] != want[0] || at[1] != want[1] || at[2] != want[2] {
 			t.Errorf("batches at %v, want %v", at, want)
 		}

@@ -264,12 +264,12 @@ func (m *app) hints() []key.Binding {
 	if m.screen().About().Filters {
 		out = append(out, k.filter)
 	}
-	if m.froze {
-		out = append([]key.Binding{k.live, k.step}, out...)
+	if m.clock.mode != live {
+		out = append([]key.Binding{k.pause, k.back1, k.forth, k.before, k.next, k.live}, out...)
 	} else {
-		out = append(out, k.freeze)
+		out = append(out, k.pause)
 	}
-	if screen.Undo(m.world) != nil {
+	if m.clock.mode == live && screen.Undo(m.world) != nil {
 		out = append([]key.Binding{k.undo}, out...)
 	}
 	return append(out, k.theme, k.quit)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/state"
 	"workbench/ui/plain"
 )
@@ -12,44 +13,58 @@ import (
 const feedLimit = 400
 
 // attach begins with a snapshot: at the start, and after the supervisor was lost.
+// Whoever looks at the past goes on doing so.
 func (m *app) attach(w *state.World) {
-	m.lost, m.held, m.froze = lostMsg{}, nil, false
-	m.world, m.now, m.clock = w, w.Now, time.Time{}
+	again := w.Seq < m.latest.Seq // another life of the lab
+	m.lost, m.latest = lostMsg{}, w
 	known := time.Time{}
-	if len(m.feed) > 0 {
-		known = m.feed[len(m.feed)-1].At
+	if len(m.news) > 0 {
+		known = m.news[len(m.news)-1].At
 	}
 	for _, e := range plain.Recent(w) {
 		if e.At.After(known) {
-			m.feed = append(m.feed, e)
+			m.news = append(m.news, e)
 		}
 	}
-	m.follow()
+	switch {
+	case m.cfg.Replay != nil:
+		m.begin()
+	case m.clock.mode == live || again:
+		m.live()
+	}
 }
 
-// arrive folds events, or holds them while the picture is frozen.
+// begin shows a recording from where the user wants it.
+func (m *app) begin() {
+	at := m.cfg.Replay.At
+	if at.IsZero() {
+		at = m.cfg.Replay.Start
+	}
+	m.seek(history.Instant{Time: at})
+	if !m.cfg.Replay.Paused {
+		m.clock.mode = playing
+	}
+}
+
+// arrive folds events; they are shown while live.
 func (m *app) arrive(events []event.Event) {
-	if m.froze {
-		m.held = append(m.held, events...)
+	for _, e := range events {
+		entry, says := plain.Describe(e, m.latest)
+		if says {
+			m.news = append(m.news, entry)
+		}
+		m.clock.past.grow(e, entry, says)
+		m.latest.Apply(e)
+	}
+	if extra := len(m.news) - feedLimit; extra > feedLimit/4 {
+		m.news = append([]plain.Entry(nil), m.news[extra:]...)
+	}
+	if m.clock.mode != live {
 		return
 	}
-	m.fold(events)
-}
-
-func (m *app) fold(events []event.Event) {
-	for _, e := range events {
-		if entry, ok := plain.Describe(e, m.world); ok {
-			m.feed = append(m.feed, entry)
-		}
-		m.world.Apply(e)
-	}
-	if extra := len(m.feed) - feedLimit; extra > feedLimit/4 {
-		m.feed = append([]plain.Entry(nil), m.feed[extra:]...)
-	}
-	if m.world.Now.After(m.now) {
-		m.now = m.world.Now
-	}
-	m.clock = time.Time{}
+	m.feed = m.news
+	m.now = maxTime(m.now, m.latest.Now)
+	m.ticked = time.Time{}
 	m.follow()
 }
 
@@ -66,41 +81,4 @@ func (m *app) follow() {
 		m.current, _ = findScreen(m.screens, "lab")
 		m.previous, m.chosen = m.current, true
 	}
-}
-
-// freeze holds the picture, or lets it go on.
-func (m *app) freeze() {
-	if m.froze {
-		m.live()
-		return
-	}
-	m.froze = true
-}
-
-// live shows what is now.
-func (m *app) live() {
-	held := m.held
-	m.froze, m.held = false, nil
-	m.fold(held)
-}
-
-// stepOn shows one more held event that says something.
-func (m *app) stepOn() {
-	for m.froze && len(m.held) > 0 {
-		next := m.held[0]
-		m.held = m.held[1:]
-		before := len(m.feed)
-		m.fold([]event.Event{next})
-		if len(m.feed) > before {
-			return
-		}
-	}
-}
-
-// behind is how much older the picture is than what arrived.
-func (m *app) behind() time.Duration {
-	if len(m.held) == 0 {
-		return 0
-	}
-	return max(m.held[len(m.held)-1].Time.Sub(m.now), 0)
 }

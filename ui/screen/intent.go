@@ -1,5 +1,7 @@
 package screen
 
+import "workbench/cluster/history"
+
 // Intent is what a screen wants of the app.
 type Intent interface{ intent() }
 
@@ -31,6 +33,12 @@ type Command struct {
 // Open goes to another screen.
 type Open struct{ ID string }
 
+// Seek shows the lab at another instant, on all screens.
+type Seek struct{ At history.Instant }
+
+// Mark puts the second cursor here, or takes it away.
+type Mark struct{}
+
 // Note is a sentence for the status line.
 type Note struct{ Text string }
 
@@ -40,4 +48,6 @@ func (Page) intent()    {}
 func (Shell) intent()   {}
 func (Command) intent() {}
 func (Open) intent()    {}
+func (Seek) intent()    {}
+func (Mark) intent()    {}
 func (Note) intent()    {}

@@ -59,8 +59,21 @@ type Context struct {
 	Filter string
 	// Feed is what happened last, in words, oldest first.
 	Feed []plain.Entry
-	// Wide and Tall say how much room the whole app has.
+	// Room says how much room the whole app has.
 	Room Room
+	// Clock is which instant that is. Screens need not care: World and Now are of it.
+	Clock Clock
+}
+
+// Clock is which instant all screens show.
+type Clock struct {
+	// Live says that it is the present; Playing that it moves by itself; Replay
+	// that it is a recording's.
+	Live, Playing, Replay bool
+	// Mark is the second cursor; zero for none.
+	Mark time.Time
+	// Latest is the newest that is known: what came after World is in its timeline.
+	Latest *state.World
 }
 
 // Room is how many panes a terminal has room for.

@@ -90,3 +90,16 @@ func Count[T int | int32 | int64 | uint64](n T) string {
 	}
 	return strconv.FormatInt(int64(n), 10)
 }
+
+// Delta is the distance between two moments with its sign, to the millisecond
+// while that matters: +0.450s, -12.034s, +3m12s.
+func Delta(d time.Duration) string {
+	sign := "+"
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	if d < 100*time.Second {
+		return fmt.Sprintf("%s%.3fs", sign, d.Truncate(time.Millisecond).Seconds())
+	}
+	return sign + Age(d)
+}
