@@ -16,9 +16,10 @@ import "workbench/cluster/history"
 // Request asks for an action on a part of the lab.
 type Request struct {
 	// Verb is node.{kill,stop,start,pause,resume} or
-	// component.{kill,start,restart,pause,resume}.
+	// component.{kill,start,restart,pause,resume}, or proxy.trace.
 	Verb string `json:"verb"`
-	// Target is a node or node/component.
+	// Target is a node or node/component; of proxy.trace it is a client (a node or
+	// namespace/pod) and a service port, with a space between.
 	Target string `json:"target"`
 }
 

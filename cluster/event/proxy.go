@@ -169,7 +169,7 @@ type ProxyTrace struct {
 	Service string `json:"service"`
 	Source  string `json:"source"`
 	Target  string `json:"target"`
-	// Verdict is reply, refused, no reply or failed.
+	// Verdict is reply, refused, no reply, unreachable or failed.
 	Verdict string `json:"verdict"`
 	Detail  string `json:"detail,omitempty"`
 	// Endpoint is where conntrack says that the connection was sent; Pod and

@@ -24,6 +24,8 @@ func (s *Supervisor) Act(ctx context.Context, r api.Request) error {
 		err = s.actOnNode(ctx, verb, r.Target)
 	case "component":
 		err = s.actOnComponent(ctx, verb, r.Target)
+	case "proxy":
+		err = s.actOnProxy(ctx, verb, r.Target)
 	default:
 		err = fmt.Errorf("unknown action %q", r.Verb)
 	}

@@ -54,6 +54,7 @@ type Supervisor struct {
 	rec   *recorder
 	// proxyMode is how kube-proxy writes rules on the workers.
 	proxyMode spec.ProxyMode
+	tracing   sync.Mutex // one connection at a time
 
 	listener net.Listener // the API on the host's loopback
 	agent    string       // the agent program

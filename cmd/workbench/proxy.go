@@ -22,7 +22,7 @@ func proxyCommand(o *options) *cobra.Command {
 		Use: "proxy", Short: "Show kube-proxy's rules and what they do, and trace a connection through them", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(proxyServicesCommand(o), proxyRulesCommand(o))
+	cmd.AddCommand(proxyServicesCommand(o), proxyRulesCommand(o), proxyTraceCommand(o))
 	return cmd
 }
 

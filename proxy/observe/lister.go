@@ -109,3 +109,29 @@ func List(ctx context.Context, mode string, ns *namespace.Net) (*rules.Ruleset, 
 	}
 	return l.parse(text)
 }
+
+// ListAll lists the rules of all tables of a node, not only kube-proxy's.
+func ListAll(ctx context.Context, mode string, ns *namespace.Net) ([]rules.Rule, error) {
+	l, err := newLister(mode)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	if mode == rules.NFTables {
+		text, err := run(ctx, ns, l.program, "-a", "list", "ruleset")
+		if err != nil {
+			return nil, err
+		}
+		return rules.ParseRuleset(text)
+	}
+	text, err := run(ctx, ns, l.program)
+	if err != nil {
+		return nil, err
+	}
+	set, err := rules.ParseIPTables(text)
+	if err != nil {
+		return nil, err
+	}
+	return set.Rules, nil
+}

@@ -79,7 +79,7 @@ type source struct {
 	hits       hits
 
 	counted, tabled, matched, told, checked, listed time.Time
-	broken                                 string // the last error told
+	broken                                          string // the last error told
 
 	mu     sync.Mutex
 	ledger *conntrack.Ledger

@@ -49,6 +49,32 @@ func ParseNFTables(text []byte) (*Ruleset, error) {
 	return set, nil
 }
 
+// ParseRuleset reads the rules, not the elements, of all tables of IPv4 from the
+// output of nft -a list ruleset.
+func ParseRuleset(text []byte) ([]Rule, error) {
+	var out []Rule
+	for _, part := range bytes.Split(text, []byte("\n}")) {
+		head, _, _ := strings.Cut(strings.TrimSpace(string(part)), "\n")
+		words := strings.Fields(head)
+		if len(words) < 3 || words[0] != "table" || words[1] != "ip" && words[1] != "inet" {
+			continue
+		}
+		p := nftParser{set: &Ruleset{}, read: nftText{chains: map[string][]Rule{}, maps: map[string][]element{}, timeouts: map[string]string{}}, any: true}
+		for line := range strings.Lines(string(part)) {
+			p.line(strings.TrimSpace(line))
+		}
+		for _, r := range p.set.Rules {
+			if !r.Element {
+				out = append(out, r)
+			}
+		}
+	}
+	if len(out) == 0 && len(bytes.TrimSpace(text)) > 0 {
+		return nil, fmt.Errorf("read nft: no rule in %d bytes of output", len(text))
+	}
+	return out, nil
+}
+
 // nftParser reads line by line: a table holds chains, sets and maps.
 type nftParser struct {
 	set      *Ruleset
@@ -58,6 +84,7 @@ type nftParser struct {
 	name     string
 	elements strings.Builder // of the open set, until its closing brace
 	open     bool
+	any      bool // tables, not only kube-proxy's
 }
 
 func (p *nftParser) line(text string) {
@@ -75,7 +102,7 @@ func (p *nftParser) line(text string) {
 		}
 	case p.kind == "" && (first == "chain" || first == "set" || first == "map") && strings.HasSuffix(text, "{"):
 		p.kind, p.name = first, strings.TrimSuffix(rest, " {")
-	case p.kind == "chain" && p.table == nftTable:
+	case p.kind == "chain" && (p.any || p.table == nftTable):
 		p.rule(text, handle)
 	case p.kind == "set" && first == "timeout":
 		p.read.timeouts[p.name] = rest

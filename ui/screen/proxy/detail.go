@@ -156,14 +156,13 @@ func whose(cx *screen.Context, ip string) (name, place, word string, style theme
 func totalLine(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService) line {
 	st := cx.Styles
 	c := s.Count
-	dead, to := 0, []string{}
+	dead := 0
 	for _, address := range addresses(s) {
 		ip, _, _ := strings.Cut(address, ":")
 		p := cx.World.PodAt(ip)
 		held := c.Endpoints[address].Entries
 		if held > 0 && (p == nil && !isNode(cx, ip) || p != nil && cx.World.NodeDown(p.Node)) {
 			dead += held
-			to = append(to, address)
 		}
 	}
 	out := line{{st.Muted, "masqueraded "}, {st.Text, fmt.Sprint(c.Masqueraded)}}
@@ -177,10 +176,7 @@ func totalLine(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService) li
 	}
 	out = append(out, span{st.Muted, "  conntrack "}, span{st.Text, entries(c.Entries)})
 	if dead > 0 {
-		out = append(out, span{st.Bad, fmt.Sprintf(", %d to dead %s", dead, strings.Join(to, " "))})
-	}
-	if c.Unanswered > 0 || c.Silent > 0 {
-		out = append(out, span{st.Warn, fmt.Sprintf("  unanswered %d", c.Unanswered+uint64(c.Silent))})
+		out = append(out, span{st.Bad, fmt.Sprintf(", %d to dead endpoints", dead)})
 	}
 	return out
 }

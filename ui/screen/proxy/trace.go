@@ -89,6 +89,9 @@ func (p *Proxy) traceLines(cx *screen.Context, w int, s *state.ProxyService) []l
 	}
 	last := ""
 	for _, step := range t.Steps {
+		if step.Kind == "return" {
+			continue // the end of a chain, where no rule took the packet
+		}
 		if step.Node != last {
 			out = append(out, plain(st.Title, "on "+step.Node))
 			last = step.Node
