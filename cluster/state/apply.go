@@ -47,6 +47,8 @@ func (w *World) Apply(e event.Event) {
 		w.applyProbe(e.Time, b)
 	case event.Action:
 		w.Actions = bounded(append(w.Actions, Action{Action: b, At: e.Time}), MaxActions)
+	case event.FaultInjected, event.FaultVerified, event.FaultEnded, event.LinkState:
+		w.Faults.apply(e.Time, b)
 	case event.SourceState:
 		if b.OK {
 			delete(w.Lost, b.Source)

@@ -34,6 +34,8 @@ type World struct {
 	Sched Sched            `json:"sched"`
 	// Probes by target.
 	Probes map[string]*ProbeSeries `json:"probes,omitempty"`
+	// Faults are what is broken on purpose, and the links they changed.
+	Faults Faults `json:"faults"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.
 	Actions []Action `json:"actions,omitempty"`
 	// Sources that are lost, by name; a healthy source is absent.
@@ -232,6 +234,7 @@ func (w *World) init() {
 	}
 	mk(&w.Probes)
 	mk(&w.Lost)
+	mk(&w.Faults.Links)
 }
 
 func mk[K comparable, V any](m *map[K]V) {

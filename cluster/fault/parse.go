@@ -1,0 +1,363 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds of what a request may ask for.
+const (
+	MaxDelay  = time.Minute
+	MaxLease  = 7 * 24 * time.Hour
+	MinRate   = 8_000           // bits/s
+	MaxRate   = 100_000_000_000 // bits/s
+	MinMemory = 1 << 20         // bytes
+	maxText   = 4096
+)
+
+// Parse reads a fault in the grammar, such as "delay w1 80ms --jitter 20ms".
+func Parse(text string) (Request, error) {
+	if len(text) > maxText {
+		return Request{}, fmt.Errorf("a fault of %d characters; %d are the most", len(text), maxText)
+	}
+	return ParseArgs(strings.Fields(text))
+}
+
+// ParseArgs is Parse of words.
+func ParseArgs(words []string) (Request, error) {
+	p := &parser{}
+	r := Request{Lease: DefaultLease}
+	if err := p.flags(words, &r); err != nil {
+		return Request{}, err
+	}
+	if len(p.words) == 0 {
+		return Request{}, errors.New("which fault? Such as: cut c1 c2, delay w1 80ms, kill c1/etcd")
+	}
+	kind, ok := KindOf(p.words[0])
+	if !ok {
+		return Request{}, fmt.Errorf("no fault %q; there are %s%s", p.words[0], strings.Join(known(), ", "), hint(p.words[0]))
+	}
+	r.Kind, p.words = kind.Word, p.words[1:]
+	kind.parse(p, &r)
+	if p.err == nil && len(p.words) > 0 {
+		p.err = fmt.Errorf("%q is too much", strings.Join(p.words, " "))
+	}
+	if p.err == nil && r.Jitter > 0 && kind.Word != Delay {
+		p.err = errors.New("--jitter goes with delay")
+	}
+	if p.err == nil && r.OneWay && len(r.To) == 0 {
+		p.err = errors.New("one way needs two ends, such as c1->c2")
+	}
+	if p.err != nil {
+		return Request{}, fmt.Errorf("%s: %w; want: %s %s", kind.Word, p.err, kind.Word, kind.Usage)
+	}
+	if kind.Once {
+		r.Lease = 0
+	}
+	return r, nil
+}
+
+func known() []string {
+	var out []string
+	for _, k := range kinds() {
+		out = append(out, k.Word)
+	}
+	return out
+}
+
+// hint explains words of other tools.
+func hint(word string) string {
+	switch word {
+	case "pause":
+		return "; pause is called freeze"
+	case "disk-full":
+		return "; nodes share the machine's file system, so theirs cannot be filled alone"
+	case "restart":
+		return "; restart is no fault: workbench component restart"
+	}
+	return ""
+}
+
+// parser holds the words that are left, and the first error.
+type parser struct {
+	words []string
+	err   error
+}
+
+// flags takes the flags out of the words; they may stand anywhere.
+func (p *parser) flags(words []string, r *Request) error {
+	for i := 0; i < len(words); i++ {
+		name, value, has := strings.Cut(words[i], "=")
+		if !strings.HasPrefix(name, "--") && name != "-y" {
+			p.words = append(p.words, words[i])
+			continue
+		}
+		switch name {
+		case "--yes", "-y", "--one-way":
+			if has {
+				return fmt.Errorf("%s takes no value", name)
+			}
+			r.Yes, r.OneWay = r.Yes || name != "--one-way", r.OneWay || name == "--one-way"
+			continue
+		case "--for", "--jitter":
+		default:
+			return fmt.Errorf("no flag %s; there are --for, --jitter, --one-way and --yes", name)
+		}
+		if !has {
+			if i++; i >= len(words) {
+				return fmt.Errorf("%s needs a duration, such as %s 30s", name, name)
+			}
+			value = words[i]
+		}
+		if name == "--for" && (value == "ever" || value == "forever") {
+			r.Lease = 0
+			continue
+		}
+		d, err := time.ParseDuration(value)
+		switch {
+		case err != nil || d <= 0:
+			return fmt.Errorf("%s %s: want a duration, such as 30s", name, value)
+		case name == "--for" && d > MaxLease:
+			return fmt.Errorf("%s %s: at most %v, or ever", name, value, MaxLease)
+		case name == "--for":
+			r.Lease = d
+		default:
+			r.Jitter = d
+		}
+	}
+	return nil
+}
+
+func (p *parser) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+// next takes the next word.
+func (p *parser) next(what string) string {
+	if len(p.words) == 0 {
+		p.fail("%s is missing", what)
+		return ""
+	}
+	word := p.words[0]
+	p.words = p.words[1:]
+	return word
+}
+
+// last takes the last word.
+func (p *parser) last(what string) string {
+	if len(p.words) < 2 {
+		p.fail("%s is missing", what)
+		return ""
+	}
+	word := p.words[len(p.words)-1]
+	p.words = p.words[:len(p.words)-1]
+	return word
+}
+
+// list reads a list of names with commas.
+func (p *parser) list(text string) []string {
+	var out []string
+	for name := range strings.SplitSeq(text, ",") {
+		switch {
+		case name == "":
+			p.fail("an empty name in %q", text)
+		case strings.ContainsAny(name, "<>|=\"'` \t\n"):
+			p.fail("%q is no name", name)
+		case !slices.Contains(out, name):
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// ends reads A, A B, A->B.
+func (p *parser) ends(r *Request) {
+	text := strings.ReplaceAll(strings.Join(p.words, " "), "→", "->")
+	p.words = nil
+	from, to, arrow := strings.Cut(text, "->")
+	if arrow {
+		r.OneWay = true
+		r.From, r.To = p.list(strings.TrimSpace(from)), p.list(strings.TrimSpace(to))
+		return
+	}
+	switch words := strings.Fields(strings.ReplaceAll(text, "<", " ")); len(words) {
+	case 1:
+		r.From = p.list(words[0])
+	case 2:
+		r.From, r.To = p.list(words[0]), p.list(words[1])
+	case 0:
+		p.fail("which link?")
+	default:
+		p.fail("%q are more than two ends; join names with commas", text)
+	}
+	for _, end := range append(slices.Clone(r.From), r.To...) {
+		if strings.Contains(end, "/") {
+			p.fail("%q is no node: links are between nodes", end)
+		}
+	}
+}
+
+func (p *parser) cut(r *Request) { p.ends(r) }
+
+func (p *parser) loss(r *Request) {
+	text := p.last("the share, such as 30%")
+	r.Loss = p.share(text)
+	p.ends(r)
+}
+
+func (p *parser) share(text string) float64 {
+	number, percent := strings.CutSuffix(text, "%")
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || math.IsNaN(v) {
+		p.fail("%q is no share, such as 30%%", text)
+		return 0
+	}
+	if percent {
+		v /= 100
+	}
+	if v < 1e-5 || v > 1 {
+		p.fail("a share of %s; want one above 0%% and up to 100%%", text)
+	}
+	return math.Round(v*1e6) / 1e6
+}
+
+func (p *parser) delay(r *Request) {
+	text := p.last("how long, such as 80ms")
+	d, err := time.ParseDuration(text)
+	switch {
+	case p.err != nil:
+	case err != nil || d <= 0:
+		p.fail("%q is no delay, such as 80ms", text)
+	case d > MaxDelay:
+		p.fail("a delay of %s; %v is the most", text, MaxDelay)
+	case r.Jitter > d:
+		p.fail("a jitter of %v is more than the delay of %v", r.Jitter, d)
+	}
+	r.Delay = d
+	p.ends(r)
+}
+
+func (p *parser) rate(r *Request) {
+	text := p.last("how much, such as 10mbit")
+	r.Rate = p.bits(text)
+	p.ends(r)
+}
+
+func (p *parser) bits(text string) int64 {
+	lower := strings.TrimSuffix(strings.ToLower(text), "/s")
+	for _, u := range rateUnits {
+		number, ok := strings.CutSuffix(lower, u.name)
+		if !ok {
+			continue
+		}
+		v, err := strconv.ParseFloat(number, 64)
+		bits := v * float64(u.factor)
+		if err != nil || math.IsNaN(v) || bits < MinRate || bits > MaxRate {
+			p.fail("a rate of %s; want %s to %s", text, BitRate(MinRate), BitRate(MaxRate))
+			return 0
+		}
+		return int64(bits)
+	}
+	p.fail("%q is no rate, such as 10mbit", text)
+	return 0
+}
+
+func (p *parser) partition(r *Request) {
+	text := strings.NewReplacer(" ", "", "|", "/").Replace(strings.Join(p.words, " "))
+	p.words = nil
+	if text == "" {
+		p.fail("which groups?")
+		return
+	}
+	for side := range strings.SplitSeq(text, "/") {
+		r.Groups = append(r.Groups, p.list(side))
+	}
+	if len(r.Groups) < 2 {
+		p.fail("only one group; part groups with /")
+	}
+}
+
+func (p *parser) cutOff(r *Request) {
+	r.From = p.list(p.next("the node"))
+	for _, name := range r.From {
+		if strings.Contains(name, "/") {
+			p.fail("%q is no node", name)
+		}
+	}
+}
+
+func (p *parser) process(r *Request) { r.Targets = p.list(p.next("the node or component")) }
+
+func (p *parser) nodes(r *Request) {
+	r.Targets = p.list(p.next("the node"))
+	for _, t := range r.Targets {
+		if strings.Contains(t, "/") {
+			p.fail("%q is no node", t)
+		}
+	}
+}
+
+func (p *parser) components(r *Request) {
+	r.Targets = p.list(p.next("the component"))
+	p.slashed(r.Targets, "component, such as c1/kube-scheduler")
+}
+
+func (p *parser) pods(r *Request) {
+	r.Targets = p.list(p.next("the pod"))
+	p.slashed(r.Targets, "pod, such as default/web-1")
+}
+
+func (p *parser) slashed(targets []string, what string) {
+	for _, t := range targets {
+		if head, tail, ok := strings.Cut(t, "/"); !ok || head == "" || tail == "" || strings.Contains(tail, "/") {
+			p.fail("%q is no %s", t, what)
+		}
+	}
+}
+
+func (p *parser) squeeze(r *Request) {
+	r.Targets = p.list(p.next("the node"))
+	for p.err == nil && (len(p.words) > 0 || r.MemoryBytes == 0 && r.CPUs == 0) {
+		switch what := p.next("memory or cpu"); what {
+		case "memory":
+			r.MemoryBytes = p.bytes(p.next("how much memory, such as 300Mi"))
+		case "cpu":
+			text := p.next("how many processors, such as 0.2")
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil || math.IsNaN(v) || v < 0.01 || v > 1024 {
+				p.fail("%q processors; want a number from 0.01 on", text)
+			}
+			r.CPUs = math.Round(v*1000) / 1000
+		default:
+			p.fail("%q is neither memory nor cpu", what)
+		}
+	}
+	for _, t := range r.Targets {
+		if strings.Contains(t, "/") {
+			p.fail("%q is no node", t)
+		}
+	}
+}
+
+func (p *parser) bytes(text string) int64 {
+	factor, number := int64(1), text
+	for _, u := range memoryUnits {
+		if n, ok := strings.CutSuffix(text, u.name); ok {
+			factor, number = u.factor, n
+			break
+		}
+	}
+	v, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || v <= 0 || v > math.MaxInt64/factor || v*factor < MinMemory {
+		p.fail("%q of memory; want at least 1Mi, such as 300Mi", text)
+		return 0
+	}
+	return v * factor
+}
