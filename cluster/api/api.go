@@ -8,6 +8,8 @@
 //	GET  /v1/oldest                    the oldest instant that can be shown, JSON
 //	GET  /v1/events?after=N&follow=1   events after N, NDJSON, in order; limit=M ends after M of them
 //	POST /v1/act                       Request; refused with Problem
+//	POST /v1/faults                    FaultRequest; answers event.FaultInjected
+//	POST /v1/heal                      HealRequest; answers Healed
 //	POST /v1/down                      shut the lab down; answers when it begins
 package api
 
@@ -28,4 +30,8 @@ type Problem struct {
 	Error string `json:"error"`
 	// Oldest is set when an instant is no longer kept: the oldest one that is.
 	Oldest *history.Instant `json:"oldest,omitempty"`
+	// Danger is set where the request must be confirmed: what it costs, in
+	// sentences. Text is the request in its canonical form.
+	Danger []string `json:"danger,omitempty"`
+	Text   string   `json:"text,omitempty"`
 }

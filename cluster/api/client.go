@@ -67,6 +67,9 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&p); err != nil || p.Error == "" {
 		return nil, fmt.Errorf("ask the supervisor: status %s", resp.Status)
 	}
+	if len(p.Danger) > 0 {
+		return nil, &Danger{Text: p.Text, Reasons: p.Danger}
+	}
 	return nil, refusal{p}
 }
 

@@ -67,6 +67,9 @@ func Handler(lab Lab, past Past) http.Handler {
 			refuse(w, http.StatusConflict, err)
 		}
 	})
+	if faults, ok := lab.(Faults); ok {
+		handleFaults(mux, faults)
+	}
 	mux.HandleFunc("POST /v1/down", func(http.ResponseWriter, *http.Request) { lab.Down("asked by a user") })
 	return mux
 }

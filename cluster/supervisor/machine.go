@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workbench/cluster/event"
+	"workbench/cluster/fault"
 	"workbench/cluster/plan"
 	"workbench/cluster/state"
 	"workbench/runtime/cgroup"
@@ -24,10 +25,15 @@ import (
 type machine struct {
 	handle *node.Handle
 	group  *cgroup.Group
-	paused bool // guarded by Supervisor.mu, as is end
+	paused bool // guarded by Supervisor.mu, as are settled and end
+	// settled says that its components have been started.
+	settled bool
 	// end is why a user ended it: set before the end, so that it is told
 	// apart from a death of its own.
 	end event.NodeState
+	// What faults have in force on it; guarded by faults.turn.
+	limits     cgroup.Limits
+	components map[string]fault.ComponentCondition
 }
 
 // sampleEvery is the interval of usage samples of a node.
@@ -46,7 +52,8 @@ func (s *Supervisor) machine(name string) (*machine, error) {
 // startNode makes the node's namespaces and its init, and connects it.
 func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) error {
 	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeStarting, Cause: cause})
-	group, err := cgroup.Create(s.place.Group(), n.Name, cgroup.Limits{CPUs: float64(n.CPUs), MemoryBytes: int64(n.Memory)})
+	limits := cgroup.Limits{CPUs: float64(n.CPUs), MemoryBytes: int64(n.Memory)}
+	group, err := cgroup.Create(s.place.Group(), n.Name, limits)
 	if err != nil {
 		return err
 	}
@@ -58,7 +65,7 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 	if err != nil {
 		return err
 	}
-	m := &machine{handle: handle, group: group}
+	m := &machine{handle: handle, group: group, limits: limits, components: map[string]fault.ComponentCondition{}}
 	s.mu.Lock()
 	s.nodes[n.Name] = m
 	s.mu.Unlock()
@@ -90,7 +97,14 @@ func (s *Supervisor) setUp(ctx context.Context, n plan.Node, m *machine) error {
 	if err := m.handle.Configure(ctx, cfg); err != nil {
 		return err
 	}
-	return s.routeNode(n.Name, m.handle.PID)
+	if err := s.routeNode(n.Name, m.handle.PID); err != nil {
+		return err
+	}
+	// Its links are as bad as before from the first packet on.
+	if err := s.links.open(n.Name, "eth0", m.handle.PID); err != nil {
+		return err
+	}
+	return s.links.apply(s.faults.desired())[n.Name]
 }
 
 func (s *Supervisor) nodeConfig(n plan.Node) (node.Config, error) {
@@ -120,6 +134,9 @@ func (s *Supervisor) nodeConfig(n plan.Node) (node.Config, error) {
 // watchEnd records the end of a node and cleans up after it.
 func (s *Supervisor) watchEnd(name string, m *machine) {
 	<-m.handle.Gone()
+	if err := s.links.shut(name, m.handle.PID); err != nil {
+		s.log.Warn("let go of links", "node", name, "cause", err)
+	}
 	s.mu.Lock()
 	end := m.end
 	if s.nodes[name] == m {
@@ -133,6 +150,7 @@ func (s *Supervisor) watchEnd(name string, m *machine) {
 		end = event.NodeState{Node: name, State: event.NodeKilled, Cause: "its init died: " + lastLine(s.place.InitLog(name))}
 	}
 	s.rec.Emit(end)
+	s.faults.poke() // what links it had are no more
 	if err := m.group.Remove(); err != nil {
 		s.log.Warn("remove control group", "node", name, "cause", err)
 	}
@@ -208,8 +226,20 @@ func (s *Supervisor) startAgain(ctx context.Context, name string) error {
 		if err := execute(s.background, steps[1:], func(event.Body) {}, s.step); err != nil && s.background.Err() == nil {
 			s.log.Warn("start components", "node", name, "cause", err)
 		}
+		s.settle(name)
 	})
 	return nil
+}
+
+// settle notes that a node's components have been started: from now on faults
+// can freeze or kill them.
+func (s *Supervisor) settle(name string) {
+	s.mu.Lock()
+	if m := s.nodes[name]; m != nil {
+		m.settled = true
+	}
+	s.mu.Unlock()
+	s.faults.poke()
 }
 
 // setPaused notes that a node is paused or resumed, or why it cannot be.

@@ -35,6 +35,7 @@ func (s *Supervisor) startSources() error {
 		}
 	})
 	s.sources.Go(func() { s.keepPodNetwork(s.background) })
+	s.sources.Go(func() { s.keepFaults(s.background) })
 	s.sources.Go(func() {
 		if err := s.observe(s.background); err != nil && s.background.Err() == nil {
 			s.log.Error("observe the API", "cause", err)
@@ -64,6 +65,12 @@ func (s *Supervisor) observe(ctx context.Context) error {
 	if err := s.releaseLeases(ctx, cfg); err != nil && ctx.Err() == nil {
 		s.log.Warn("release leases of dead leaders", "cause", err) // they expire by themselves
 	}
+	var cordons error
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		cordons = s.keepCordons(ctx, cfg)
+	}()
 	var errs [2]error
 	done := make(chan struct{})
 	go func() {
@@ -77,7 +84,8 @@ func (s *Supervisor) observe(ctx context.Context) error {
 	}()
 	errs[1] = watch.Run(ctx, watch.Config{REST: cfg, Emit: s.rec.Emit, Log: s.log})
 	<-done
-	return errors.Join(errs[:]...)
+	<-kept
+	return errors.Join(errors.Join(errs[:]...), cordons)
 }
 
 func (s *Supervisor) clientConfig() (*rest.Config, error) {

@@ -214,6 +214,9 @@ func (s *Supervisor) startLab() error {
 	if s.fabric, err = fabric.New(s.labNet, s.plan.Gateway); err != nil {
 		return err
 	}
+	if err := s.links.open(event.Outside, fabric.BridgeName, s.lab.PID); err != nil {
+		return err
+	}
 	s.listener, err = net.Listen("tcp", s.plan.Topology.APIAddress)
 	if err != nil {
 		return fmt.Errorf("listen for kubectl on %s: %w; another program has the lab's port: end it, or give the lab another one: workbench up --api-port PORT",

@@ -67,6 +67,9 @@ type Supervisor struct {
 	nodes    map[string]*machine
 	starting map[string]bool // nodes that a request is starting
 
+	faults *faults
+	links  *links
+
 	background context.Context // ends when the lab goes down
 	sources    sync.WaitGroup
 	down       context.CancelCauseFunc
@@ -150,9 +153,16 @@ func open(cfg Config) (*Supervisor, error) {
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	return &Supervisor{
-		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode, nodes: map[string]*machine{}, starting: map[string]bool{},
-	}, nil
+	s := &Supervisor{
+		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode,
+		nodes: map[string]*machine{}, starting: map[string]bool{}, faults: newFaults(),
+	}
+	peers := []peer{{event.Outside, p.Gateway.Addr()}}
+	for _, n := range p.Nodes {
+		peers = append(peers, peer{n.Name, n.Address})
+	}
+	s.links = newLinks(peers, s.rec.Emit)
+	return s, nil
 }
 
 // serve opens the API on the lab's socket.
@@ -196,6 +206,9 @@ func (s *Supervisor) live(ctx context.Context) error {
 		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: err.Error()})
 		return fmt.Errorf("boot lab %s: %w", s.place.Name, err)
 	}
+	for _, n := range s.plan.Nodes {
+		s.settle(n.Name)
+	}
 	debug.FreeOSMemory() // unpacking images and certificates took much that is not needed again
 	s.rec.Emit(event.LabPhase{Phase: event.Running, Detail: fmt.Sprintf("all nodes Ready after %.1f s", time.Since(began).Seconds())})
 	select {
@@ -233,6 +246,9 @@ func (s *Supervisor) stop(cause error) error {
 		s.rec.Emit(event.LabPhase{Phase: event.Stopping})
 	}
 	s.down(errDown)
+	for _, f := range s.faults.active() {
+		s.rec.Emit(event.FaultEnded{ID: f.ID, Cause: "the lab goes down"})
+	}
 	var errs []error
 	if s.lab != nil {
 		errs = append(errs, s.lab.Close())
@@ -244,6 +260,9 @@ func (s *Supervisor) stop(cause error) error {
 		errs = append(errs, s.labNet.Close())
 	}
 	s.sources.Wait()
+	if s.lab != nil {
+		errs = append(errs, s.links.shut(event.Outside, s.lab.PID))
+	}
 	s.mu.Lock()
 	running := s.nodes
 	s.nodes = map[string]*machine{}

@@ -37,7 +37,7 @@ func New(lab *namespace.Net, prefix netip.Prefix) (*Fabric, error) {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = BridgeName
-	attrs.HardwareAddr = hardwareAddr(prefix.Addr())
+	attrs.HardwareAddr = HardwareAddr(prefix.Addr())
 	bridge := &netlink.Bridge{LinkAttrs: attrs}
 	if err := handle.LinkAdd(bridge); err != nil {
 		return nil, fmt.Errorf("make fabric bridge: %w", err)
@@ -66,7 +66,7 @@ func (f *Fabric) Attach(name string, pid int, addr netip.Addr) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MasterIndex = name, f.bridge.Attrs().Index
 	veth := &netlink.Veth{
-		LinkAttrs: attrs, PeerName: "eth0", PeerHardwareAddr: hardwareAddr(addr), PeerNamespace: netlink.NsPid(pid),
+		LinkAttrs: attrs, PeerName: "eth0", PeerHardwareAddr: HardwareAddr(addr), PeerNamespace: netlink.NsPid(pid),
 	}
 	if err := f.handle.LinkAdd(veth); err != nil {
 		return fmt.Errorf("connect %s to the fabric: %w", name, err)
@@ -158,9 +158,9 @@ func loopbackUp(handle *netlink.Handle) error {
 	return handle.LinkSetUp(lo)
 }
 
-// hardwareAddr derives a fixed, locally administered MAC address from an IPv4
+// HardwareAddr derives a fixed, locally administered MAC address from an IPv4
 // address, so that a node keeps both for ever.
-func hardwareAddr(addr netip.Addr) net.HardwareAddr {
+func HardwareAddr(addr netip.Addr) net.HardwareAddr {
 	ip := addr.As4()
 	return net.HardwareAddr{0x0a, 0x57, ip[0], ip[1], ip[2], ip[3]}
 }

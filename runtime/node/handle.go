@@ -187,6 +187,17 @@ func (h *Handle) ResumeComponent(ctx context.Context, name, cause string) error 
 	return h.do(ctx, request{Verb: verbResume, Name: name, Cause: cause})
 }
 
+// CrashComponent kills the component soon after this and each later start, until
+// SteadyComponent.
+func (h *Handle) CrashComponent(ctx context.Context, name, cause string) error {
+	return h.do(ctx, request{Verb: verbCrash, Name: name, Cause: cause})
+}
+
+// SteadyComponent ends a crash loop and starts the component at once.
+func (h *Handle) SteadyComponent(ctx context.Context, name string) error {
+	return h.do(ctx, request{Verb: verbSteady, Name: name})
+}
+
 // Reassert pauses again, after a thaw of the node, what users had paused.
 func (h *Handle) Reassert(ctx context.Context) error {
 	return h.do(ctx, request{Verb: verbReassert})

@@ -96,6 +96,10 @@ func (s *server) handle(r request) error {
 		return s.set.pause(r.Name, r.Cause)
 	case verbResume:
 		return s.set.resume(r.Name, r.Cause)
+	case verbCrash:
+		return s.set.crash(r.Name, r.Cause)
+	case verbSteady:
+		return s.set.steady(r.Name)
 	case verbReassert:
 		return s.set.reassert()
 	}

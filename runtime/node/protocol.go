@@ -65,6 +65,8 @@ const (
 	verbRestart   = "restart"  // SIGTERM; the init starts it again
 	verbPause     = "pause"    // SIGSTOP
 	verbResume    = "resume"   // SIGCONT
+	verbCrash     = "crash"    // SIGKILL soon after this and each later start
+	verbSteady    = "steady"   // no more of that
 	verbReassert  = "reassert" // after the node was thawed: stop again what is paused
 	verbShutdown  = "shutdown" // stop everything in order, then end
 )

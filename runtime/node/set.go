@@ -34,7 +34,8 @@ type process struct {
 	ready    bool
 	wasReady bool // since the present process started
 	paused   bool
-	held     bool // by a user: do not restart
+	held     bool   // by a user: do not restart
+	crashing string // why it is killed soon after each start; "" for not at all
 	cause    string
 	restarts int
 	backoff  time.Duration
@@ -127,6 +128,7 @@ func (s *set) launch(p *process) error {
 	default:
 	}
 	s.report(p, event.ComponentStarted)
+	s.crashSoon(p)
 	go s.forward(events)
 	go s.watch(p, p.pid, p.exited)
 	return nil

@@ -104,6 +104,59 @@ func (s *set) resume(name, cause string) error {
 	return nil
 }
 
+// crashAfter is how long a crashing component lives.
+const crashAfter = 500 * time.Millisecond
+
+// crash lets the component die soon after this and each later start, as a
+// program with a fatal error does: it is started again, with the backoff.
+func (s *set) crash(name, cause string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.byName[name]
+	if p == nil {
+		return fmt.Errorf("no component %s here; there are %s", name, strings.Join(s.order, ", "))
+	}
+	p.crashing = cause
+	s.crashSoon(p)
+	return nil
+}
+
+// crashSoon kills the present process in a while if it is to crash. Callers
+// hold s.mu.
+func (s *set) crashSoon(p *process) {
+	pid := p.pid
+	if p.crashing == "" || pid == 0 {
+		return
+	}
+	time.AfterFunc(crashAfter, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if p.pid != pid || p.crashing == "" || s.stopping {
+			return
+		}
+		p.cause = p.crashing
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it is not reaped yet, so this is its PID
+	})
+}
+
+// steady ends a crash loop: the component is started at once.
+func (s *set) steady(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.byName[name]
+	if p == nil {
+		return fmt.Errorf("no component %s here; there are %s", name, strings.Join(s.order, ", "))
+	}
+	p.crashing, p.backoff = "", 0
+	if p.pid != 0 || p.held || s.stopping {
+		return nil
+	}
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	return s.launch(p)
+}
+
 // reassert stops again what users paused, after all of the node got SIGCONT.
 func (s *set) reassert() error {
 	s.mu.Lock()

@@ -1,0 +1,225 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"workbench/cluster/event"
+	"workbench/cluster/fault"
+	"workbench/cluster/plan"
+	"workbench/cluster/state"
+	"workbench/runtime/cgroup"
+)
+
+// troubles are what could not be made true, by node.
+type troubles map[string]error
+
+// about is the trouble with the nodes a fault is about.
+func (t troubles) about(f event.FaultInjected) error {
+	var errs []error
+	seen := map[string]bool{}
+	add := func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			errs = append(errs, t[name])
+		}
+	}
+	for _, n := range f.Nodes {
+		add(n)
+	}
+	for _, c := range f.Components {
+		name, _, _ := strings.Cut(c, "/")
+		add(name)
+	}
+	for _, l := range f.Links {
+		add(l.From)
+		add(l.To)
+	}
+	return errors.Join(errs...)
+}
+
+func (t troubles) all() error {
+	var errs []error
+	for _, err := range t {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// reconcile makes the lab follow the faults that are on: what they want is done,
+// what they do not want any more is undone. It may be called at any time; when
+// nothing has changed it does nothing.
+func (s *Supervisor) reconcile() troubles {
+	s.faults.turn.Lock()
+	defer s.faults.turn.Unlock()
+	d := s.faults.desired()
+	out := troubles{}
+	var mu sync.Mutex
+	fail := func(name string, err error) {
+		if err != nil {
+			mu.Lock()
+			out[name] = errors.Join(out[name], err)
+			mu.Unlock()
+		}
+	}
+	for name, err := range s.links.apply(d) {
+		fail(name, err)
+	}
+	var all sync.WaitGroup
+	for _, n := range s.plan.Nodes {
+		all.Go(func() { fail(n.Name, s.reconcileNode(n, d)) })
+	}
+	all.Wait()
+	return out
+}
+
+// reconcileNode makes one node follow.
+func (s *Supervisor) reconcileNode(n plan.Node, d fault.Desired) error {
+	want := d.Node(n.Name)
+	s.mu.Lock()
+	m := s.nodes[n.Name]
+	s.mu.Unlock()
+	s.faults.mu.Lock()
+	downed := s.faults.downed[n.Name]
+	s.faults.mu.Unlock()
+	switch {
+	case want.Down != "" && m != nil:
+		return s.takeDown(n.Name, m, want.Down)
+	case want.Down != "":
+		return nil
+	case m == nil && downed:
+		if err := s.startAgain(s.background, n.Name); err != nil {
+			return err
+		}
+		s.setDowned(n.Name, false)
+		return nil // the rest follows when its components are up
+	case m == nil:
+		return nil
+	}
+	if err := s.squeeze(n, m, want); err != nil {
+		return err
+	}
+	return s.reconcileProcesses(n, m, d)
+}
+
+func (s *Supervisor) setDowned(name string, down bool) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.downed[name] = down
+}
+
+func (s *Supervisor) takeDown(name string, m *machine, how string) error {
+	s.setDowned(name, true)
+	if how == fault.Kill {
+		return s.killNode(name)
+	}
+	if s.isPaused(m) { // frozen, it could not end its components in order
+		if err := s.resumeNode(s.background, name); err != nil {
+			return err
+		}
+	}
+	return s.stopNode(s.background, name)
+}
+
+func (s *Supervisor) isPaused(m *machine) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.paused
+}
+
+// squeeze sets the limits of the node's control group: the lab file's, or what
+// faults leave of them.
+func (s *Supervisor) squeeze(n plan.Node, m *machine, want fault.NodeCondition) error {
+	limits := cgroup.Limits{CPUs: float64(n.CPUs), MemoryBytes: int64(n.Memory)}
+	if want.CPUs > 0 && (limits.CPUs == 0 || want.CPUs < limits.CPUs) {
+		limits.CPUs = want.CPUs
+	}
+	if want.MemoryBytes > 0 && (limits.MemoryBytes == 0 || want.MemoryBytes < limits.MemoryBytes) {
+		limits.MemoryBytes = want.MemoryBytes
+	}
+	if limits == m.limits {
+		return nil
+	}
+	if err := m.group.Limit(limits); err != nil {
+		return fmt.Errorf("%w; the node uses %d MiB", err, m.group.MemoryBytes()>>20)
+	}
+	m.limits = limits
+	return nil
+}
+
+// requestTimeout bounds one request to the init of a node.
+const requestTimeout = 20 * time.Second
+
+// reconcileProcesses freezes or thaws a node and what runs in it. A frozen node
+// cannot be asked for anything, so its components follow once it is thawed; one
+// that still starts is left alone until it is up.
+func (s *Supervisor) reconcileProcesses(n plan.Node, m *machine, d fault.Desired) error {
+	ctx, cancel := context.WithTimeoutCause(s.background, requestTimeout, errors.New("its init does not answer"))
+	defer cancel()
+	s.mu.Lock()
+	paused, settled := m.paused, m.settled
+	s.mu.Unlock()
+	frozen := d.Node(n.Name).Frozen
+	if !settled || paused && frozen {
+		return nil
+	}
+	if paused {
+		if err := s.resumeNode(ctx, n.Name); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, c := range n.Components {
+		errs = append(errs, s.reconcileComponent(ctx, n.Name, c.Name, m, d.Component(n.Name+"/"+c.Name)))
+	}
+	if frozen {
+		errs = append(errs, s.pauseNode(n.Name))
+	}
+	return errors.Join(errs...)
+}
+
+// reconcileComponent makes one component follow, step by step: have is what is
+// in force.
+func (s *Supervisor) reconcileComponent(ctx context.Context, node, name string, m *machine, want fault.ComponentCondition) error {
+	have := m.components[name]
+	want.Target, have.Target = "", ""
+	want.Crash = want.Crash && !want.Down
+	want.Frozen = want.Frozen && !want.Down && !want.Crash // there is nothing to freeze for long
+	if have == want {
+		return nil
+	}
+	step := func(verb string, do func() error) error {
+		if err := do(); err != nil {
+			return err
+		}
+		m.components[name] = have
+		return s.rec.Await(ctx, func(w *state.World) (bool, error) { return settled(verb, w.Nodes[node].Components[name]), nil })
+	}
+	h := m.handle
+	var errs []error
+	try := func(when bool, verb string, change func(), do func() error) {
+		if when && errors.Join(errs...) == nil {
+			old := have
+			change()
+			if err := step(verb, do); err != nil {
+				have = old
+				errs = append(errs, err)
+			}
+		}
+	}
+	try(have.Frozen && !want.Frozen && !want.Down, "resume", func() { have.Frozen = false },
+		func() error { return h.ResumeComponent(ctx, name, "healed") })
+	try(have.Crash && !want.Crash, "steady", func() { have.Crash = false }, func() error { return h.SteadyComponent(ctx, name) })
+	try(have.Down && !want.Down, "start", func() { have.Down = false }, func() error { return h.Release(ctx, name) })
+	try(!have.Down && want.Down, "kill", func() { have.Down, have.Frozen = true, false },
+		func() error { return h.KillComponent(ctx, name, "killed by a user") })
+	try(!have.Crash && want.Crash, "crash", func() { have.Crash = true }, func() error { return h.CrashComponent(ctx, name, "crash loop") })
+	try(!have.Frozen && want.Frozen, "pause", func() { have.Frozen = true },
+		func() error { return h.PauseComponent(ctx, name, "paused by a user") })
+	m.components[name] = have
+	return errors.Join(errs...)
+}

@@ -1,0 +1,365 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"workbench/cluster/api"
+	"workbench/cluster/event"
+	"workbench/cluster/fault"
+	"workbench/cluster/state"
+)
+
+func faultCommand(o *options) *cobra.Command {
+	var f faultFlags
+	cmd := &cobra.Command{
+		Use:   "fault KIND TARGET…",
+		Short: "Break something on purpose: cut, slow down, kill, freeze",
+		Long: "Break something on purpose. A fault lasts for its lease (" + fault.DefaultLease.String() + " unless --for says otherwise) or until it is\n" +
+			"healed, is verified to have landed, and composes with every other. A and B are\nnodes; names may be lists (w1,w2) and patterns ('w*'); \"outside\" is the host.\n\n" + fault.Grammar(),
+		Example: "  workbench fault cut c1 c2\n  workbench fault delay w1 80ms --jitter 20ms\n  workbench fault partition c1/c2,c3 --for 30s\n  workbench fault kill c1/etcd",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return inject(cmd, o, f.text(cmd, args), f.yes)
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, last string) ([]string, cobra.ShellCompDirective) {
+			return completeFault(cmd, o, args, last), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	f.register(cmd)
+	cmd.AddCommand(faultListCommand(o), faultShowCommand(o))
+	return cmd
+}
+
+// faultFlags are the flags of the grammar, as the command line has them.
+type faultFlags struct {
+	lease, jitter string
+	oneWay, yes   bool
+}
+
+func (f *faultFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.lease, "for", fault.DefaultLease.String(), "how long it lasts unless it is healed before; or: ever")
+	cmd.Flags().StringVar(&f.jitter, "jitter", "", "with delay: at most this much more or less")
+	cmd.Flags().BoolVar(&f.oneWay, "one-way", false, "only packets from the first to the second; the same as A->B")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask before something dangerous")
+}
+
+// text is the fault as one text in the grammar.
+func (f *faultFlags) text(cmd *cobra.Command, args []string) string {
+	words := append([]string{}, args...)
+	if f.oneWay && len(args) > 2 {
+		words = append([]string{args[0], args[1] + "->" + args[2]}, args[3:]...)
+	}
+	if f.jitter != "" {
+		words = append(words, "--jitter", f.jitter)
+	}
+	if cmd.Flags().Changed("for") {
+		words = append(words, "--for", f.lease)
+	}
+	return strings.Join(words, " ")
+}
+
+func completeFault(cmd *cobra.Command, o *options, args []string, last string) []string {
+	lab := fault.Lab{}
+	if client, _, err := o.client(); err == nil {
+		if w, err := client.World(cmd.Context()); err == nil {
+			lab = fault.Lab{Nodes: w.Topology.Nodes, Pods: podKeys(w)}
+		}
+	}
+	head := strings.Join(append(append([]string{}, args...), ""), " ")
+	var out []string
+	for _, text := range fault.Complete(head+last, lab) {
+		out = append(out, strings.TrimPrefix(text, head))
+	}
+	return out
+}
+
+func podKeys(w *state.World) []string {
+	var keys []string
+	for key := range w.Kube.Pods {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// inject asks for a fault, confirms its dangers, and waits for the verdict.
+func inject(cmd *cobra.Command, o *options, text string, yes bool) error {
+	client, _, err := o.client()
+	if err != nil {
+		return err
+	}
+	world, err := client.World(cmd.Context())
+	if err != nil {
+		return err
+	}
+	req := api.FaultRequest{Text: text, Owner: owner(), Yes: yes}
+	f, err := client.Inject(cmd.Context(), req)
+	var danger *api.Danger
+	if errors.As(err, &danger) {
+		if err := confirm(false, fmt.Sprintf("%s: %s. Do it?", danger.Text, strings.Join(danger.Reasons, "; "))); err != nil {
+			return err
+		}
+		req.Yes = true
+		f, err = client.Inject(cmd.Context(), req)
+	}
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	if _, err := fmt.Fprintf(w, "%s  %s  %s\n", f.ID, f.Text, leaseText(f.Lease)); err != nil {
+		return err
+	}
+	return awaitVerdict(cmd.Context(), client, world.Seq, f, w)
+}
+
+func leaseText(lease time.Duration) string {
+	if lease == 0 {
+		return "until it is healed"
+	}
+	return "for " + lease.String()
+}
+
+// verdictTimeout bounds how long a verdict may take: a drain takes its time.
+const verdictTimeout = 90 * time.Second
+
+// awaitVerdict prints what the supervisor found of a fault.
+func awaitVerdict(ctx context.Context, client *api.Client, after uint64, f event.FaultInjected, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, verdictTimeout)
+	defer cancel()
+	var verdict *event.FaultVerified
+	var ended *event.FaultEnded
+	err := client.Follow(ctx, after, func(events []event.Event) {
+		for _, e := range events {
+			switch b := e.Body.(type) {
+			case event.FaultVerified:
+				if b.ID == f.ID && verdict == nil {
+					verdict = &b
+					cancel()
+				}
+			case event.FaultEnded:
+				if b.ID == f.ID && verdict == nil && ended == nil {
+					ended = &b
+					cancel()
+				}
+			}
+		}
+	})
+	switch {
+	case verdict != nil:
+		fmt.Fprintf(out, "%s\n", verdict.Verdict)
+		for _, line := range verdict.Evidence {
+			fmt.Fprintf(out, "  %s\n", line)
+		}
+		if verdict.Verdict == event.FaultMismatch {
+			return fmt.Errorf("%s did not land as asked; undo it with: workbench heal %s", f.ID, f.ID)
+		}
+		return nil
+	case ended != nil:
+		fmt.Fprintf(out, "ended: %s\n", ended.Cause)
+		return nil
+	}
+	return fmt.Errorf("wait for the verdict on %s: %w", f.ID, err)
+}
+
+// owner is who runs this command.
+func owner() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprint(os.Getuid())
+}
+
+func faultListCommand(o *options) *cobra.Command {
+	var output string
+	var all bool
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List the faults that are on", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w, err := faultWorld(cmd, o, output)
+			if err != nil {
+				return err
+			}
+			list := w.Faults.Active
+			if all {
+				list = append(append([]*state.Fault{}, w.Faults.Ended...), list...)
+			}
+			if output == "json" {
+				if list == nil {
+					list = []*state.Fault{}
+				}
+				return writeJSON(cmd.OutOrStdout(), list)
+			}
+			return writeFaults(cmd.OutOrStdout(), list, time.Now())
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "json for all that is known of them")
+	cmd.Flags().BoolVar(&all, "all", false, "also those that have ended")
+	return cmd
+}
+
+func faultWorld(cmd *cobra.Command, o *options, output string) (*state.World, error) {
+	if output != "" && output != "json" {
+		return nil, fmt.Errorf("-o %s: want json", output)
+	}
+	client, _, err := o.client()
+	if err != nil {
+		return nil, err
+	}
+	return client.World(cmd.Context())
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func writeFaults(out io.Writer, list []*state.Fault, now time.Time) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(out, "no fault is on")
+		return err
+	}
+	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, "ID\tFAULT\tVERDICT\tLEFT\tOWNER")
+	for _, f := range list {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", f.ID, f.Text, verdictWord(f), leftWord(f, now), f.Owner)
+	}
+	return tw.Flush()
+}
+
+func verdictWord(f *state.Fault) string {
+	if f.Verdict == "" {
+		return "not verified yet"
+	}
+	return string(f.Verdict)
+}
+
+func leftWord(f *state.Fault, now time.Time) string {
+	if !f.EndedAt.IsZero() {
+		return f.Cause
+	}
+	left, limited := f.Left(now)
+	if !limited {
+		return "no limit"
+	}
+	return left.Round(time.Second).String()
+}
+
+func faultShowCommand(o *options) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "Show one fault with the evidence that it landed", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return faultIDs(cmd, o), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := faultWorld(cmd, o, output)
+			if err != nil {
+				return err
+			}
+			f := w.Faults.Find(args[0])
+			if f == nil {
+				return fmt.Errorf("no fault %s; see: workbench fault list --all", args[0])
+			}
+			if output == "json" {
+				return writeJSON(cmd.OutOrStdout(), f)
+			}
+			return writeFault(cmd.OutOrStdout(), w, f, time.Now())
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "json for all that is known of it")
+	return cmd
+}
+
+func writeFault(out io.Writer, w *state.World, f *state.Fault, now time.Time) error {
+	fmt.Fprintf(out, "%s  %s\n", f.ID, f.Text)
+	fmt.Fprintf(out, "what     %s\n", fault.Consequence(f.FaultInjected))
+	fmt.Fprintf(out, "since    %s by %s\n", f.At.Local().Format(time.TimeOnly), f.Owner)
+	fmt.Fprintf(out, "left     %s\n", leftWord(f, now))
+	fmt.Fprintf(out, "verdict  %s\n", verdictWord(f))
+	for _, line := range f.Evidence {
+		fmt.Fprintf(out, "         %s\n", line)
+	}
+	for _, l := range f.Links {
+		if c := w.Link(l.From, l.To); c != nil && f.EndedAt.IsZero() {
+			fmt.Fprintf(out, "link     %s > %s  %s  %d dropped, %d delayed\n", l.From, l.To, fault.LinkText(*c), c.Dropped, c.Delayed)
+		}
+	}
+	if f.Error != "" {
+		fmt.Fprintf(out, "error    %s\n", f.Error)
+	}
+	return nil
+}
+
+func faultIDs(cmd *cobra.Command, o *options) []string {
+	client, _, err := o.client()
+	if err != nil {
+		return nil
+	}
+	w, err := client.World(cmd.Context())
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, f := range w.Faults.Active {
+		ids = append(ids, f.ID)
+	}
+	return ids
+}
+
+func healCommand(o *options) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "heal ID… | --all",
+		Short: "Undo faults; works while the cluster's API is down",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return errors.New("heal what? Name faults (see: workbench fault list), or give --all")
+			}
+			client, _, err := o.client()
+			if err != nil {
+				return err
+			}
+			requests := []api.HealRequest{{All: true}}
+			if !all {
+				requests = nil
+				for _, id := range args {
+					requests = append(requests, api.HealRequest{ID: id})
+				}
+			}
+			var ids []string
+			var errs []error
+			for _, r := range requests {
+				healed, err := client.Heal(cmd.Context(), r)
+				ids, errs = append(ids, healed.IDs...), append(errs, err)
+			}
+			if len(ids) > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "healed %s\n", strings.Join(ids, " "))
+			} else if all && errors.Join(errs...) == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), "no fault is on")
+			}
+			return errors.Join(errs...)
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return faultIDs(cmd, o), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all faults that are on")
+	return cmd
+}
