@@ -152,6 +152,7 @@ func TestEveryBodyIsRegistered(t *testing.T) {
 
 func TestWireNamesAreStable(t *testing.T) {
 	want := []string{
+		"fault.injected", "fault.verified", "fault.ended", "link.state",
 		"action", "component.state", "component.usage",
 		"kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.lease", "kube.node", "kube.pod", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.state", "probe", "raft.disk", "raft.entries", "raft.log", "raft.messages", "raft.role", "raft.status",

@@ -48,6 +48,8 @@ func show(w *World, what string) (string, error) {
 		for _, a := range w.Actions {
 			line("action %s %s at %s (%s) %s", a.Verb, a.Target, after(a.At), a.Equivalent, a.Error)
 		}
+	case "faults":
+		showFaults(line, &w.Faults)
 	case "lost":
 		for _, source := range slices.Sorted(maps.Keys(w.Lost)) {
 			line("lost %s since %s: %s", source, after(w.Lost[source].Since), w.Lost[source].Detail)
@@ -183,5 +185,21 @@ func showEntries(line printer, w *World) {
 	}
 	for _, e := range w.Raft.Entries {
 		line("%d term %d %s %s if=%t more=%d bytes=%d rev=%d", e.Index, e.Term, e.Op, e.Key, e.If, e.More, e.Bytes, e.Revision)
+	}
+}
+
+func showFaults(line func(string, ...any), f *Faults) {
+	for _, list := range [][]*Fault{f.Active, f.Ended} {
+		for _, one := range list {
+			line("fault %s %q since %s lease %v verdict %q at %s %v ended %s %s %s", one.ID, one.Text, after(one.At), one.Lease,
+				one.Verdict, after(one.VerifiedAt), one.Evidence, after(one.EndedAt), one.Cause, one.Error)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.Links)) {
+		c := f.Links[key]
+		line("link %s cut=%t loss=%g delay=%v jitter=%v rate=%d dropped=%d delayed=%d", key, c.Cut, c.Loss, c.Delay, c.Jitter, c.Rate, c.Dropped, c.Delayed)
+	}
+	if len(f.Active)+len(f.Ended)+len(f.Links) == 0 {
+		line("nothing is broken")
 	}
 }

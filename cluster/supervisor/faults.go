@@ -195,8 +195,15 @@ func (s *Supervisor) begin(ctx context.Context, f event.FaultInjected) (event.Fa
 	before := s.baseline(ctx, f)
 	a := s.faults.add(s.background, f)
 	s.rec.Emit(a.FaultInjected)
-	if once, ok := oneShots[f.Kind]; ok {
-		return a.FaultInjected, once(s, ctx, a.FaultInjected)
+	if kind, _ := fault.KindOf(f.Kind); kind.Once {
+		err := s.once(ctx, a.FaultInjected)
+		s.faults.remove(a.ID)
+		e := event.FaultEnded{ID: a.ID, Cause: "done"}
+		if err != nil {
+			e.Cause, e.Error = "failed", err.Error()
+		}
+		s.rec.Emit(e)
+		return a.FaultInjected, err
 	}
 	if err := s.reconcile().about(a.FaultInjected); err != nil {
 		s.faults.remove(a.ID)

@@ -45,17 +45,24 @@ func (s *Supervisor) verify(a activeFault, before map[event.FaultLink]link.Measu
 	s.rec.Emit(verdict(a.ID, found))
 }
 
-// verdict sums findings up: the worst counts.
+// covered is what cannot show, because another fault dominates it.
+func covered(format string, args ...any) finding {
+	return finding{"", fmt.Sprintf(format, args...)}
+}
+
+// verdict sums findings up: the worst counts, and what is covered by other
+// faults does not.
 func verdict(id string, found []finding) event.FaultVerified {
-	v := event.FaultVerified{ID: id, Verdict: event.FaultLanded}
+	v := event.FaultVerified{ID: id}
+	rank := map[event.FaultVerdict]int{"": 0, event.FaultLanded: 1, event.FaultInconclusive: 2, event.FaultMismatch: 3}
 	for _, f := range found {
-		if f.verdict == event.FaultMismatch || v.Verdict == event.FaultLanded {
+		if rank[f.verdict] > rank[v.Verdict] {
 			v.Verdict = f.verdict
 		}
 		v.Evidence = append(v.Evidence, f.text)
 	}
-	if len(found) == 0 {
-		v.Verdict, v.Evidence = event.FaultInconclusive, []string{"there is nothing to observe"}
+	if v.Verdict == "" {
+		v.Verdict = event.FaultInconclusive
 	}
 	return v
 }
@@ -202,7 +209,7 @@ func shotFor(c event.LinkCondition) link.Shot {
 func judge(kind string, want event.LinkCondition, m link.Measure) finding {
 	switch {
 	case want.Cut && kind != fault.Cut && kind != fault.Partition && kind != fault.CutOff:
-		return inconclusive("another fault cuts it")
+		return covered("another fault cuts it")
 	case want.Cut && m.Arrived == 0:
 		return landed("%s", describe(m))
 	case want.Cut:

@@ -36,14 +36,7 @@ func (s *Supervisor) verifyNode(a activeFault, name string) finding {
 	s.mu.Unlock()
 	switch a.Kind {
 	case fault.Kill, fault.Stop:
-		if m != nil {
-			return mismatch("its init %d is there", m.handle.PID)
-		}
-		return s.await(a.ctx, 5*time.Second, func() (finding, bool) {
-			var n state.Node
-			s.rec.See(func(w *state.World) { n = *w.Nodes[name] })
-			return landed("no process of it is left; it is %s", n.State), n.State == event.NodeKilled || n.State == event.NodeStopped
-		})
+		return s.await(a.ctx, 5*time.Second, func() (finding, bool) { return s.verifyDown(name) })
 	case fault.Cordon, fault.Drain:
 		return s.verifyCordon(a, name)
 	}
@@ -54,6 +47,22 @@ func (s *Supervisor) verifyNode(a activeFault, name string) finding {
 		return verifySqueeze(a, m)
 	}
 	return s.await(a.ctx, 5*time.Second, func() (finding, bool) { return verifyFrozen(m) })
+}
+
+// verifyDown looks for what is left of a node.
+func (s *Supervisor) verifyDown(name string) (finding, bool) {
+	s.mu.Lock()
+	m := s.nodes[name]
+	s.mu.Unlock()
+	if m != nil {
+		return mismatch("its init %d is there", m.handle.PID), false
+	}
+	var n state.Node
+	s.rec.See(func(w *state.World) { n = *w.Nodes[name] })
+	if n.State != event.NodeKilled && n.State != event.NodeStopped {
+		return mismatch("it is %s", n.State), false
+	}
+	return landed("its init is gone, and with it every process; it is %s", n.State), true
 }
 
 // verifyFrozen looks at the state of every process of a node.

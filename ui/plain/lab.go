@@ -27,6 +27,9 @@ func lab(body event.Body, before *state.World) Entry {
 		if b.Error != "" {
 			return Entry{Subject: b.Target, Tone: Bad, Text: with("you asked for "+b.Verb+", refused", b.Error)}
 		}
+		if b.Verb == "fault" || b.Verb == "heal" {
+			return Entry{} // the fault's own events tell
+		}
 		return Entry{Subject: b.Target, Tone: User, Text: with("you asked for "+b.Verb, b.Equivalent)}
 	case event.SourceState:
 		_, lost := before.Lost[b.Source]

@@ -61,6 +61,8 @@ func Describe(e event.Event, before *state.World) (Entry, bool) {
 	switch b := e.Body.(type) {
 	case event.LabTopology, event.LabPhase, event.StepStarted, event.StepDone, event.Action, event.SourceState:
 		out = lab(e.Body, before)
+	case event.FaultInjected, event.FaultVerified, event.FaultEnded:
+		out = fault(b, before)
 	case event.NodeState:
 		out = node(b)
 	case event.ComponentState:
