@@ -1,8 +1,8 @@
 // Command agent is the small program that runs in a lab beside the real
-// components: init of the lab, init of each node, and the API balancer of
-// workers. It is separate from the workbench binary, and embedded in it, so
-// that a node's init costs 2 MB of memory and not the 20 MB that linking all of
-// Kubernetes costs every process.
+// components: init of the lab, init of each node, the API balancer of workers,
+// and what eats a container's memory. It is separate from the workbench binary,
+// and embedded in it, so that a node's init costs 2 MB of memory and not the
+// 20 MB that linking all of Kubernetes costs every process.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"runtime"
 
 	"workbench/runtime/balancer"
+	"workbench/runtime/cgroup"
 	"workbench/runtime/namespace"
 	"workbench/runtime/node"
 )
@@ -24,6 +25,7 @@ func main() {
 	roles := map[string]func() error{
 		namespace.LabInitRole:  namespace.LabInit,
 		namespace.NodeInitRole: node.Init,
+		cgroup.EaterRole:       cgroup.Eat,
 		balancer.Role:          func() error { return balancer.Main(os.Args[1:]) },
 	}
 	name := filepath.Base(os.Args[0])

@@ -1,0 +1,132 @@
+package cgroup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// EaterRole is the agent's name as a process that eats memory.
+const EaterRole = "workbench-memory-eater"
+
+// What the eater takes, and what it is left, in bytes.
+const (
+	mouthful = 1 << 20
+	most     = 256 << 20
+	headroom = 2 << 20
+)
+
+// Eat is the main function of the eater: it waits for its standard input, then
+// touches more and more memory until the kernel ends somebody or it is killed.
+func Eat() error {
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("wait to be let in: %w", err)
+	}
+	var held [][]byte
+	for len(held) < most/mouthful {
+		mouth, err := syscall.Mmap(-1, 0, mouthful, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+		if err != nil {
+			return fmt.Errorf("take memory: %w", err)
+		}
+		for i := 0; i < len(mouth); i += os.Getpagesize() {
+			mouth[i] = 1
+		}
+		held = append(held, mouth)
+		time.Sleep(time.Millisecond) // the victim's end frees memory for others
+	}
+	return nil
+}
+
+// Exhaust lets a group below the node's run out of memory, until one of its
+// processes ends or ctx does. On v2 a lower limit is enough. On v1 the kernel
+// refuses a limit below what is used, so the limit is set to that and a process
+// from outside, the agent as eater, is let in to take more; the kernel ends who
+// has the worst score, which is the container unless it is a guaranteed pod's.
+func (g *Group) Exhaust(ctx context.Context, sub, agent string) error {
+	root, v2 := g.memoryDir()
+	dir := filepath.Join(root, sub)
+	victims := ownProcesses(dir)
+	file, use := "memory.limit_in_bytes", size(readWords(dir, "memory.usage_in_bytes"))
+	if v2 {
+		file, use = "memory.max", 0
+	}
+	old := readWords(dir, file)
+	if len(old) != 1 {
+		return fmt.Errorf("exhaust cgroup %s: it has no %s", sub, file)
+	}
+	if err := write(filepath.Join(dir, file), strconv.FormatInt(use+headroom, 10)); err != nil {
+		return fmt.Errorf("exhaust cgroup %s: %w", sub, err)
+	}
+	// A container that is started again has a group of its own.
+	defer func() { _ = write(filepath.Join(dir, file), old[0]) }()
+	if v2 {
+		return nil
+	}
+	return feed(ctx, dir, agent, victims)
+}
+
+// feed runs the eater in a group until one of the victims is gone.
+func feed(ctx context.Context, dir, agent string, victims []int) error {
+	runtime.LockOSThread() // PDEATHSIG goes by the thread that forked
+	defer runtime.UnlockOSThread()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	eater := exec.CommandContext(ctx, agent)
+	eater.Args = []string{EaterRole}
+	eater.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+	door, err := eater.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("start the memory eater: %w", err)
+	}
+	if err := eater.Start(); err != nil {
+		return fmt.Errorf("start the memory eater: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- eater.Wait() }()
+	if err := write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(eater.Process.Pid)); err != nil {
+		cancel()
+		<-ended
+		return fmt.Errorf("let the memory eater in: %w", err)
+	}
+	_, err = door.Write([]byte{1})
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for err == nil {
+		select {
+		case <-ended:
+			return errors.New("the kernel ended the memory eater in place of the container: the pod's quality of service protects it")
+		case <-ctx.Done():
+			<-ended
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		for _, pid := range victims {
+			if syscall.Kill(pid, 0) != nil || zombie(pid) {
+				cancel()
+				<-ended
+				return nil
+			}
+		}
+	}
+	cancel()
+	<-ended
+	return err
+}
+
+// zombie says that a process has ended and is not reaped yet.
+func zombie(pid int) bool {
+	words := readWords(fmt.Sprintf("/proc/%d", pid), "stat")
+	for i, w := range words {
+		if i > 0 && len(w) == 1 && words[i-1][len(words[i-1])-1] == ')' {
+			return w == "Z" || w == "X"
+		}
+	}
+	return false
+}
