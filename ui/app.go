@@ -47,6 +47,7 @@ type app struct {
 	overlay overlay
 	pages   int // pagers opened so far
 	note    note
+	notice  string // to be said with the first frame of a recording
 	locked  bool
 	ticking bool
 	quit    Quit

@@ -63,6 +63,8 @@ type Replay struct {
 	Speed float64   // 1 is as it happened; 0 is 1
 	// Paused begins without playing.
 	Paused bool
+	// Notice is said at the beginning, such as that the file is damaged.
+	Notice string
 }
 
 func (c Config) validate() error {

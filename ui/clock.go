@@ -210,6 +210,10 @@ func (m *app) arrivePast(msg windowMsg) {
 	default:
 		m.showPast(p.index(w.at), w.at.Time)
 	}
+	if m.notice != "" {
+		m.say(m.notice, true)
+		m.notice = ""
+	}
 }
 
 // showPast shows the state after i events of the stretch, at a time not before

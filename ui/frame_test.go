@@ -32,6 +32,8 @@ func TestFrames(t *testing.T) {
 			{"services", running, []string{"6", "tab", "tab"}},
 			{"events", running, []string{"6", "left"}},
 			{"components", noLeader, []string{"7", "o"}},
+			{"timeline", moved, []string{"8"}},
+			{"timeline-past", moved, []string{"8", "[", "<", "<", "<", "'", "<", "<", "G"}},
 			{"help", running, []string{"?"}},
 			{"palette", running, []string{":", "k", "i"}},
 			{"confirm", running, []string{"K"}},

@@ -11,11 +11,12 @@ import (
 	"workbench/ui/screen/proxy"
 	"workbench/ui/screen/raft"
 	"workbench/ui/screen/schedule"
+	"workbench/ui/screen/timeline"
 	"workbench/ui/screen/workloads"
 )
 
-// screens are all screens, in the order of their numbers. The numbers 3 and 8
-// are kept for the screens of watches and time.
+// screens are all screens, in the order of their numbers. The number 3 is kept
+// for the screen of watches.
 func screens() []screen.Screen {
 	return []screen.Screen{
 		boot.New(),
@@ -25,6 +26,7 @@ func screens() []screen.Screen {
 		proxy.New(),
 		workloads.New(),
 		components.New(),
+		timeline.New(),
 	}
 }
 

@@ -41,6 +41,7 @@ func (m *app) begin() {
 		at = m.cfg.Replay.Start
 	}
 	m.seek(history.Instant{Time: at})
+	m.notice = m.cfg.Replay.Notice
 	if !m.cfg.Replay.Paused {
 		m.clock.mode = playing
 	}

@@ -15,6 +15,22 @@ func (w *World) changes(e event.Event) {
 	case event.Action:
 		m.Class, m.Key = actionClass(b), true
 		t.change(LaneYou, m, func() string { return b.Verb + " " + b.Target })
+	case event.FaultInjected:
+		m.Class, m.Key = "injected", true
+		t.change(LaneFaults, m, func() string { return b.Text })
+	case event.FaultVerified:
+		if b.Verdict == event.FaultMismatch {
+			m.Class = "mismatch"
+			t.change(LaneFaults, m, func() string { return b.ID + " has no effect" })
+		}
+	case event.FaultEnded:
+		m.Class, m.Key = "ended", true
+		t.change(LaneFaults, m, func() string { return b.ID + " " + b.Cause })
+	case event.SchedCycle:
+		if b.Outcome == event.SchedUnschedulable || b.Outcome == event.SchedError {
+			m.Class = string(b.Outcome)
+			t.change(LaneBinds, m, func() string { return b.Pod.Key() + " " + clip(b.Message) })
+		}
 	case event.KubePod:
 		w.podChanges(m, b)
 	case event.KubeDeleted:
@@ -37,9 +53,17 @@ func (w *World) changes(e event.Event) {
 	case event.KubeEvent:
 		if b.EventType == "Warning" {
 			m.Class = "warning"
-			t.change(LaneWarnings, m, func() string { return b.Reason + " " + b.Regarding })
+			t.change(LaneWarnings, m, func() string { return clip(b.Reason + " " + b.Regarding) })
 		}
 	}
+}
+
+// clip keeps what a mark says short.
+func clip(text string) string {
+	if r := []rune(text); len(r) > 100 {
+		return string(r[:100]) + "…"
+	}
+	return text
 }
 
 func actionClass(b event.Action) string {
@@ -92,7 +116,7 @@ func readyEndpoints(all []event.KubeEndpoint) int {
 func (w *World) states(e event.Event) {
 	m := Mark{At: e.Time, Seq: e.Seq}
 	mark := func(lane, class, text string, key bool) {
-		m.Class, m.Text, m.Key = class, text, key
+		m.Class, m.Text, m.Key = class, clip(text), key
 		w.Timeline.state(lane, m)
 	}
 	switch b := e.Body.(type) {
@@ -181,7 +205,7 @@ func (w *World) pulseState(m Mark, b event.Probe) {
 	}
 	switch {
 	case !b.OK:
-		m.Text = b.Error
+		m.Text = clip(b.Error)
 	case len(marks) > 0:
 		m.Text = "after " + m.At.Sub(marks[len(marks)-1].At).Round(time.Millisecond).String()
 	}

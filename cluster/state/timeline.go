@@ -14,6 +14,7 @@ type Timeline struct {
 // lanes of changes it says that something happened.
 const (
 	LaneYou       = "you"       // changes: users' actions
+	LaneFaults    = "faults"    // changes: faults injected, found to lack their effect, ended
 	LaneLab       = "lab"       // states: the lab's phase
 	LaneNode      = "node"      // states: a node as the kernel sees it
 	LaneComponent = "component" // states: component/NODE/NAME
@@ -22,7 +23,7 @@ const (
 	LaneReady     = "ready"     // states: the Ready condition of a Kubernetes node
 	LanePulse     = "pulse"     // states: "ok" or "fails", per probe target
 	LaneSource    = "source"    // states: "ok" or "lost"; only for sources that were lost
-	LaneBinds     = "binds"     // changes: pods bound to nodes
+	LaneBinds     = "binds"     // changes: pods bound to nodes, and attempts of the scheduler that failed
 	LanePods      = "pods"      // changes: pods added, ready, unready, deleting, gone
 	LaneEndpoints = "endpoints" // changes: how many endpoints of a Service are ready
 	LaneWarnings  = "warnings"  // changes: Kubernetes Events of type Warning
