@@ -23,6 +23,7 @@ func TestLab(t *testing.T) {
 	}{
 		{"Boots", testBoots},
 		{"RunsPods", testRunsPods},
+		{"ResolvesNames", testDNS},
 		{"TakesThePulse", testPulse},
 		{"TellsTheTruth", testTellsTheTruth},
 		{"RefusesWhatCannotBe", testRefusals},

@@ -39,8 +39,11 @@ type Plan struct {
 	Gateway  netip.Prefix // the fabric bridge's address
 	// ServiceIP is the cluster IP of the Service "kubernetes".
 	ServiceIP netip.Addr
-	Nodes     []Node
-	Steps     []Step
+	// Addons to install, and the cluster IP of the name service.
+	Addons spec.Addons
+	DNS    string
+	Nodes  []Node
+	Steps  []Step
 }
 
 // Node is one node of the plan.
@@ -96,7 +99,8 @@ func New(cfg Config) (Plan, error) {
 	for _, n := range b.nodes {
 		p.Nodes = append(p.Nodes, b.node(n))
 	}
-	p.Steps = steps(p.Nodes)
+	p.Addons, p.DNS = cfg.Lab.Spec.Addons, b.dnsIP()
+	p.Steps = steps(p.Nodes, cfg.Lab.Spec.Addons != spec.Addons{})
 	p.Topology = b.topology(cfg, p.Nodes)
 	return p, nil
 }

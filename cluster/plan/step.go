@@ -15,6 +15,7 @@ const (
 	StepNode      Kind = "node"      // a node's init and its network
 	StepComponent Kind = "component" // start and wait until ready
 	StepReady     Kind = "ready"     // Node object is Ready
+	StepAddons    Kind = "addons"    // objects of the addons; their pods come later
 )
 
 // Step is one step of the boot. It runs when all of After are done and, where
@@ -31,7 +32,7 @@ type Step struct {
 
 // steps orders the boot. Only true dependencies are named: all else runs in
 // parallel.
-func steps(nodes []Node) []Step {
+func steps(nodes []Node, addons bool) []Step {
 	out := []Step{
 		{ID: "roots", Kind: StepRoots, Title: "Prepare node file systems"},
 		{ID: "pki", Kind: StepPKI, Title: "Issue certificates", After: []string{"roots"}},
@@ -45,6 +46,9 @@ func steps(nodes []Node) []Step {
 		} else {
 			joined = append(joined, n.Name+"/ready")
 		}
+	}
+	if addons && len(joined) > 0 {
+		out = append(out, Step{ID: "addons", Kind: StepAddons, Title: "Install addons", AfterAny: apiservers})
 	}
 	for _, n := range nodes {
 		out = append(out, Step{ID: n.Name, Kind: StepNode, Title: "Start node " + n.Name, Node: n.Name, After: []string{"fabric", "pki"}})

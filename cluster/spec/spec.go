@@ -43,6 +43,8 @@ type Spec struct {
 	FailureDetection Profile `json:"failureDetection"`
 	// FeatureGates go to every Kubernetes component.
 	FeatureGates map[string]bool `json:"featureGates,omitempty"`
+	// Addons are what the cluster has besides its components.
+	Addons Addons `json:"addons"`
 	// Components are extra arguments by component; see ComponentNames.
 	Components map[string]Component `json:"components,omitempty"`
 }
@@ -107,6 +109,12 @@ const (
 	NFTables ProxyMode = "nftables"
 )
 
+// Addons says which addons are installed; each runs as pods on the workers.
+type Addons struct {
+	// DNS is CoreDNS, the cluster's name service.
+	DNS bool `json:"dns"`
+}
+
 // Component configures one component on every node that runs it.
 type Component struct {
 	// ExtraArgs are flags without the leading dashes.
@@ -129,6 +137,7 @@ func Default() Lab {
 				ProxyMode:   IPTables,
 			},
 			FailureDetection: Teaching,
+			Addons:           Addons{DNS: true},
 		},
 	}
 }

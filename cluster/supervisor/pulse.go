@@ -37,12 +37,7 @@ func (s *Supervisor) pulse(cfg *rest.Config) ([]probe.Target, error) {
 		return nil, err
 	}
 	targets := []probe.Target{probe.Etcd(s.etcdEndpoints(), secure, s.labNet.DialContext)}
-	var workers []string
-	for _, n := range s.plan.Nodes {
-		if n.Role() == event.Worker {
-			workers = append(workers, n.Name)
-		}
-	}
+	workers := s.workers()
 	// Many workers share what the pulse may cost.
 	const often = 8
 	each := (len(workers) + often - 1) / often
@@ -52,6 +47,17 @@ func (s *Supervisor) pulse(cfg *rest.Config) ([]probe.Target, error) {
 		targets = append(targets, probe.Service(name, s.serviceFrom(name, own, each)), probe.DNS(name, plan.Domain, s.nameServerFrom(name, each)))
 	}
 	return targets, nil
+}
+
+// workers are the names of the planned workers.
+func (s *Supervisor) workers() []string {
+	var names []string
+	for _, n := range s.plan.Nodes {
+		if n.Role() == event.Worker {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }
 
 func (s *Supervisor) etcdEndpoints() []string {
@@ -98,14 +104,14 @@ const seldomAPI = 4
 // serviceFrom looks up what to request from a worker: the first Service that asks
 // for it by annotation, else the Service kubernetes, now and then.
 func (s *Supervisor) serviceFrom(worker string, api *tls.Config, each int) func() (probe.Ask, probe.Dial, bool) {
-	tick, pods := 0, &podNetwork{s: s, worker: worker}
+	tick, pods, served := 0, &podNetwork{s: s, worker: worker}, map[string]bool{}
 	return func() (probe.Ask, probe.Dial, bool) {
 		tick++
 		if tick%each != 0 {
 			return probe.Ask{}, nil, false
 		}
 		var ask probe.Ask
-		s.rec.See(func(w *state.World) { ask = pulseOf(w, api) })
+		s.rec.See(func(w *state.World) { ask = pulseOf(w, api, served) })
 		if ask.TLS != nil && tick/each%seldomAPI != 0 || ask.URL.Host == "" {
 			return probe.Ask{}, nil, false
 		}
@@ -113,10 +119,16 @@ func (s *Supervisor) serviceFrom(worker string, api *tls.Config, each int) func(
 	}
 }
 
-func pulseOf(w *state.World, api *tls.Config) probe.Ask {
+// pulseOf is the request to make; served remembers which Services had an
+// endpoint once.
+func pulseOf(w *state.World, api *tls.Config, served map[string]bool) probe.Ask {
 	for _, key := range slices.Sorted(maps.Keys(w.Kube.Services)) {
 		svc := w.Kube.Services[key]
-		if address, ok := tcpAddress(svc); ok && strings.HasPrefix(svc.Pulse, "/") {
+		address, ok := tcpAddress(svc)
+		if !ok || !strings.HasPrefix(svc.Pulse, "/") {
+			continue
+		}
+		if served[svc.UID] = served[svc.UID] || serves(w, svc.Namespace, svc.Name); served[svc.UID] {
 			return probe.Ask{URL: url.URL{Scheme: "http", Host: address, Path: svc.Pulse}}
 		}
 	}
@@ -126,6 +138,17 @@ func pulseOf(w *state.World, api *tls.Config) probe.Ask {
 		}
 	}
 	return probe.Ask{}
+}
+
+// serves says whether a Service has an endpoint. Nobody can miss what never was
+// there: the pulse begins with the first.
+func serves(w *state.World, namespace, name string) bool {
+	for _, slice := range w.Kube.Slices {
+		if slice.Namespace == namespace && slice.Service == name && slices.ContainsFunc(slice.Endpoints, func(e event.KubeEndpoint) bool { return e.Ready }) {
+			return true
+		}
+	}
+	return false
 }
 
 // tcpAddress is the cluster IP and first TCP port of a Service.
@@ -144,7 +167,7 @@ func tcpAddress(svc *event.KubeService) (string, bool) {
 
 // nameServerFrom looks up the cluster's name service, which a lab has as an addon.
 func (s *Supervisor) nameServerFrom(worker string, each int) func() (string, probe.Dial, bool) {
-	tick, pods := 0, &podNetwork{s: s, worker: worker}
+	tick, pods, served := 0, &podNetwork{s: s, worker: worker}, false
 	return func() (server string, dial probe.Dial, ok bool) {
 		if tick++; tick%each != 0 {
 			return "", nil, false
@@ -152,9 +175,10 @@ func (s *Supervisor) nameServerFrom(worker string, each int) func() (string, pro
 		s.rec.See(func(w *state.World) {
 			if svc := w.Kube.Services["kube-system/kube-dns"]; svc != nil && net.ParseIP(svc.ClusterIP) != nil {
 				server = net.JoinHostPort(svc.ClusterIP, "53")
+				served = served || serves(w, "kube-system", "kube-dns")
 			}
 		})
-		return server, pods.dial, server != "" && pods.exists()
+		return server, pods.dial, served && server != "" && pods.exists()
 	}
 }
 

@@ -34,6 +34,8 @@ func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
 		return err
 	case plan.StepFabric:
 		return s.startLab()
+	case plan.StepAddons:
+		return s.installAddons(ctx)
 	}
 	n, err := s.planned(step.Node)
 	if err != nil {

@@ -30,6 +30,7 @@ const (
 	Demo    = Domain + "/demo:1"
 	DemoTwo = Domain + "/demo:2"
 	Toolbox = Domain + "/toolbox:1"
+	CoreDNS = Domain + "/coredns:" + coreDNSVersion
 )
 
 // Image is one image for one architecture. It is immutable.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -36,7 +37,7 @@ func TestImages(t *testing.T) {
 			t.Errorf("%s: %+v", i.Reference(), i)
 		}
 	}
-	if want := []string{image.Pause, image.Demo, image.DemoTwo, image.Toolbox}; !slices.Equal(references, want) {
+	if want := []string{image.Pause, image.Demo, image.DemoTwo, image.Toolbox, image.CoreDNS}; !slices.Equal(references, want) {
 		t.Errorf("images %v, want %v", references, want)
 	}
 	one, _ := images[1].Layers()
@@ -59,6 +60,17 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestCoreDNSVersion compares the image's tag with the module it is made of.
+func TestCoreDNSVersion(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", "github.com/coredns/coredns").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := image.Domain + "/coredns:" + strings.TrimPrefix(strings.TrimSpace(string(out)), "v"); image.CoreDNS != want {
+		t.Errorf("the image is called %s, want %s", image.CoreDNS, want)
+	}
+}
+
 func TestArchiveIsDeterministic(t *testing.T) {
 	images := imagetest.Images(t)
 	var first, second bytes.Buffer
@@ -71,7 +83,7 @@ func TestArchiveIsDeterministic(t *testing.T) {
 }
 
 func TestBuildsAreReproducible(t *testing.T) {
-	first, second := imagetest.Dist(t, runtime.GOARCH), imagetest.Dist(t, runtime.GOARCH)
+	first, second := imagetest.Dist(t, runtime.GOARCH, "demo", "toolbox"), imagetest.Dist(t, runtime.GOARCH, "demo", "toolbox")
 	err := filepath.WalkDir(first, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

@@ -13,7 +13,7 @@ import (
 // Payload describes a built layer. The build program writes it as NAME.json next
 // to the layer NAME.tar.zst.
 type Payload struct {
-	Name   string        `json:"name"`   // demo or toolbox
+	Name   string        `json:"name"`   // one of Compiled
 	Arch   string        `json:"arch"`   // Go's name of the architecture
 	Digest digest.Digest `json:"digest"` // of the compressed layer
 	DiffID digest.Digest `json:"diffID"` // of the uncompressed layer
@@ -31,7 +31,7 @@ func MetaFile(name string) string { return name + ".json" }
 // NotBuiltError says that the generated layers are absent or of another
 // architecture.
 type NotBuiltError struct {
-	Payload string // demo or toolbox
+	Payload string // one of Compiled
 	Want    string // architecture of this process
 	Have    string // architecture of the layer, empty if absent
 }
@@ -53,7 +53,7 @@ func Load(built fs.FS, arch string) ([]Image, error) {
 		return nil, err
 	}
 	images = append(images, pause)
-	for _, name := range []string{"demo", "toolbox"} {
+	for _, name := range Compiled() {
 		layer, diffID, err := loadLayer(built, name, arch)
 		if err != nil {
 			return nil, err

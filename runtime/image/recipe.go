@@ -42,9 +42,21 @@ func recipes(name string) []recipe {
 				Env: []string{path, "HOME=/root"}, Cmd: []string{"/bin/sh"}, WorkingDir: "/",
 			},
 		}}
+	case "coredns":
+		return []recipe{{
+			name: Domain + "/coredns", tag: coreDNSVersion,
+			description: "The cluster's name service",
+			config:      ocispec.ImageConfig{Entrypoint: []string{"/coredns"}, WorkingDir: "/", StopSignal: "SIGTERM"},
+		}}
 	}
 	return nil
 }
+
+// coreDNSVersion is the version of the module in go.mod; a test compares them.
+const coreDNSVersion = "1.15.0"
+
+// Compiled are the layers that package compile makes, by name.
+func Compiled() []string { return []string{"demo", "toolbox", "coredns"} }
 
 // demoRecipe gives every version the same layer and tells the program its version
 // by the environment, so that a rolling update needs no further disk space.

@@ -22,6 +22,9 @@ func reason(err error, timeout time.Duration) string {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // without the URL, which is always the same
 	}
+	if d, ok := errors.AsType[*net.DNSError](err); ok && d.Unwrap() != nil {
+		err = d.Unwrap() // without the name, and a server that was not the one asked
+	}
 	if n, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || (ok && n.Timeout()) {
 		return fmt.Sprintf("no answer within %s", timeout)
 	}

@@ -1,4 +1,4 @@
-// Package compile builds the layers of the demo and toolbox images from source
+// Package compile builds the layers of the images from source
 // into runtime/image/dist, from where they are embedded in the workbench binary.
 // It needs the go command; it is a build-time package and no part of that binary.
 package compile
@@ -29,6 +29,8 @@ type Config struct {
 	Module string // root directory of this module
 	Dist   string // directory to write to; it must exist
 	Arch   string // Go's name of the architecture: amd64 or arm64
+	// Layers are the ones to build; all of image.Compiled when empty.
+	Layers []string
 	Log    *slog.Logger
 }
 
@@ -44,6 +46,13 @@ func (c Config) validate() error {
 	return nil
 }
 
+func (c Config) layers() []string {
+	if len(c.Layers) > 0 {
+		return c.Layers
+	}
+	return image.Compiled()
+}
+
 // Build makes every layer whose inputs changed since it was last built, and
 // returns all of them. The bytes depend only on the sources, the Go version and
 // the architecture.
@@ -52,7 +61,7 @@ func Build(ctx context.Context, config Config) ([]image.Payload, error) {
 		return nil, err
 	}
 	var all []image.Payload
-	for _, name := range []string{"demo", "toolbox"} {
+	for _, name := range config.layers() {
 		inputs, err := config.inputs(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("build image layer %s: %w", name, err)
@@ -168,8 +177,8 @@ func rootfs(name string, binary []byte) []layer.Entry {
 		layer.File("etc/group", 0o644, []byte(group)),
 		layer.Directory("tmp", 0o777|fs.ModeSticky),
 	}
-	if name == "demo" {
-		return append(entries, layer.File("demo", 0o755, binary))
+	if name != "toolbox" {
+		return append(entries, layer.File(name, 0o755, binary))
 	}
 	entries = append(entries,
 		layer.Directory("bin", 0o755),

@@ -16,7 +16,7 @@ import (
 
 func TestBuildSkipsWhatIsUpToDate(t *testing.T) {
 	var log bytes.Buffer
-	config := compile.Config{Module: imagetest.Module(t), Dist: t.TempDir(), Arch: runtime.GOARCH, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	config := compile.Config{Module: imagetest.Module(t), Dist: t.TempDir(), Layers: []string{"demo", "toolbox"}, Arch: runtime.GOARCH, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	build := func(wantBuilt int) []image.Payload {
 		t.Helper()
 		log.Reset()

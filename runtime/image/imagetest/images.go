@@ -36,11 +36,12 @@ func Images(t testing.TB) []image.Image {
 	return images
 }
 
-// Dist builds the layers into a temporary directory and returns its name.
-func Dist(t testing.TB, arch string) string {
+// Dist builds some layers, or all, into a temporary directory and returns its
+// name.
+func Dist(t testing.TB, arch string, layers ...string) string {
 	t.Helper()
 	dist := t.TempDir()
-	build(t, dist, arch)
+	build(t, dist, arch, layers...)
 	return dist
 }
 
@@ -59,9 +60,9 @@ func cache(t testing.TB) string {
 	return dir
 }
 
-func build(t testing.TB, dist, arch string) {
+func build(t testing.TB, dist, arch string, layers ...string) {
 	t.Helper()
-	config := compile.Config{Module: Module(t), Dist: dist, Arch: arch, Log: slog.New(slog.DiscardHandler)}
+	config := compile.Config{Module: Module(t), Dist: dist, Arch: arch, Layers: layers, Log: slog.New(slog.DiscardHandler)}
 	if _, err := compile.Build(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}

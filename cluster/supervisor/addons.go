@@ -1,0 +1,40 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"workbench/cluster/addon"
+	"workbench/cluster/plan"
+	"workbench/runtime/image"
+)
+
+// Installing addons is tried again until it works: a new API server answers
+// before it has made the namespaces and roles that every cluster has.
+const (
+	addonRetry   = 200 * time.Millisecond
+	addonTimeout = time.Minute
+)
+
+// installAddons makes the addons' objects; their pods start when they can.
+func (s *Supervisor) installAddons(ctx context.Context) error {
+	cfg, err := s.clientConfig()
+	if err != nil {
+		return err
+	}
+	addons := addon.Config{
+		Addons: s.plan.Addons, Domain: plan.Domain, DNS: s.plan.DNS, CoreDNS: image.CoreDNS, Replicas: min(len(s.workers()), 2),
+	}
+	var last error
+	err = wait.PollUntilContextTimeout(ctx, addonRetry, addonTimeout, true, func(ctx context.Context) (bool, error) {
+		last = addon.Install(ctx, cfg, addons)
+		return last == nil, nil
+	})
+	if err != nil && last != nil {
+		return fmt.Errorf("not done within %s: %w", addonTimeout, last)
+	}
+	return err
+}
