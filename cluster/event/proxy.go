@@ -42,7 +42,7 @@ type ProxySync struct {
 	// Added and Removed count rules that differ from the last reading.
 	Added   int `json:"added"`
 	Removed int `json:"removed"`
-	// Changes are some of those rules, as the tool prints them, after + or -.
+	// Changes are some of those rules after + or -, with their comment in front.
 	Changes []string `json:"changes,omitempty"`
 	// Read is how long the tool took to list the rules.
 	Read time.Duration `json:"read"`

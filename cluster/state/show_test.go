@@ -14,7 +14,13 @@ func show(w *World, what string) (string, error) {
 	line := func(format string, args ...any) {
 		b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 	}
+	if service, ok := strings.CutPrefix(what, "truth:"); ok {
+		showTruth(line, w.Truth(service))
+		return b.String(), nil
+	}
 	switch what {
+	case "proxy":
+		showProxy(line, w)
 	case "lab":
 		line("%s %q since %s %s", w.Topology.Name, w.Phase, after(w.PhaseSince), w.PhaseDetail)
 		line("seq %d, now %s, started %s", w.Seq, after(w.Now), after(w.Started))

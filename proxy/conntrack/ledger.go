@@ -21,6 +21,7 @@ type Ledger struct {
 	places   map[place]string // service key
 	live     map[Tuple]*account
 	services map[string]*service
+	known    map[string]bool // services that rules name
 	changed  map[string]bool
 	urgent   bool // more changed than how much went over connections
 	tables   int  // listings so far
@@ -50,7 +51,13 @@ func NewLedger() *Ledger {
 // under way stay with theirs.
 func (l *Ledger) Learn(services []event.ProxyService) {
 	l.places = map[place]string{}
+	known := l.known
+	l.known = map[string]bool{}
 	for _, s := range services {
+		l.known[s.Key] = true
+		if !known[s.Key] && l.services[s.Key] != nil {
+			l.changed[s.Key], l.urgent = true, true // it is back: tell its totals again
+		}
 		protocol, ok := protocols()[s.Protocol]
 		if !ok {
 			continue

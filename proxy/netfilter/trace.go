@@ -118,6 +118,9 @@ func parseMet(m netlink.Message) (Met, error) {
 			met.Family = int32(ad.Uint32())
 		}
 	}
+	if met.Kind == "rule" && met.Handle == 0 {
+		met.Kind = "return" // how newer kernels tell of the end of a chain
+	}
 	if met.Kind == "policy" {
 		met.Verdict = code(int32(policy))
 	}

@@ -52,10 +52,10 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 	s.sync.Removed += len(removed)
 	for i := range max(len(added), len(removed)) {
 		if i < len(removed) {
-			s.change("-" + removed[i].Line())
+			s.change("- " + removed[i].Short())
 		}
 		if i < len(added) {
-			s.change("+" + added[i].Line())
+			s.change("+ " + added[i].Short())
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"workbench/cluster/event"
 )
@@ -44,6 +45,22 @@ func (r Rule) Line() string {
 		return r.Chain + ": " + r.Text
 	}
 	return "-t " + r.Table + " " + r.Text
+}
+
+// Short is the rule with its place, its comment in front: what fits in a line.
+func (r Rule) Short() string {
+	if r.Table == nftTable {
+		return r.Line()
+	}
+	text := strings.TrimPrefix(r.Text, "-A ")
+	chain, rest, _ := strings.Cut(text, " ")
+	const flag = `-m comment --comment "`
+	if i := strings.Index(rest, flag); i >= 0 {
+		if comment, after, ok := strings.Cut(rest[i+len(flag):], `"`); ok {
+			rest = `"` + comment + `" ` + rest[:i] + strings.TrimPrefix(after, " ")
+		}
+	}
+	return r.Table + " " + chain + " " + rest
 }
 
 // Ruleset is what a node's rules say.

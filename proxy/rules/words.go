@@ -53,7 +53,8 @@ func serviceIn(comment string) string {
 	return ""
 }
 
-// Words says in a sentence what a rule does; "" where there is nothing to add.
+// Words says in a sentence what a rule does; its comment where that says it, ""
+// where there is nothing to add.
 func (r Rule) Words() string {
 	if r.Table == nftTable {
 		return nftWords(r)
@@ -98,7 +99,7 @@ func (r Rule) Words() string {
 	case a.to == "ACCEPT":
 		return "let it pass"
 	}
-	return ""
+	return a.comment
 }
 
 func refusalWords(name, what string) string {

@@ -45,7 +45,7 @@ func (p *Proxy) detail(s widget.Surface, cx *screen.Context, n *state.ProxyNode,
 	}
 	if one {
 		parts := [panes][]line{append(flow, truth...), trace, changes}
-		names := [panes]string{title, "Trace", "Changes on " + n.Node}
+		names := [panes]string{title, "Trace" + p.hint(cx), "Changes on " + n.Node}
 		section(names[p.pane]+fmt.Sprintf("  (%d of %d, tab)", p.pane+1, panes), parts[p.pane], h)
 		return
 	}
@@ -53,7 +53,7 @@ func (p *Proxy) detail(s widget.Surface, cx *screen.Context, n *state.ProxyNode,
 	section("Chain of truth", truth, h-y)
 	// The part that is in front gets the room; the other what is left.
 	last := min(len(changes)+1, 8, max((h-y)/3, 0))
-	section("Trace", trace, h-y-last)
+	section("Trace"+p.hint(cx), trace, h-y-last)
 	section("Changes on "+n.Node, changes, h-y)
 }
 
@@ -115,15 +115,25 @@ func endpointLine(cx *screen.Context, s *state.ProxyService, e event.ProxyEndpoi
 	ip, _, _ := strings.Cut(e.Address, ":")
 	name, place, word, style := whose(cx, ip)
 	c := s.Count.Endpoints[e.Address]
-	l := line{{st.Border, branch}, {st.Strong, pad(e.Address, 19)}, {st.Text, pad(name, clamp(w-73, 12, 30)) + " "}, {st.Muted, pad(place, 4)},
-		{style, pad(word, 10)}, {st.Muted, chance(e)}, {st.Text, fmt.Sprintf("%7d conns ", c.Conns)}}
-	if room := w - 76 - clamp(w-73, 12, 30); room > 4 {
-		l = append(l, span{st.Accent, pad(strings.Repeat("▪", int(c.Conns*uint64(min(room-2, 30))/most)), min(room-2, 30))})
+	l := line{{st.Border, branch}, {st.Strong, pad(e.Address, 19)}}
+	if w < 100 {
+		l = append(l, span{st.Text, pad(widget.ClipMiddle(name, 13), 14)}, span{st.Muted, pad(place, 4)}, span{style, pad(word, 10)},
+			span{st.Muted, strings.TrimPrefix(chance(e), "p ")}, span{st.Text, fmt.Sprintf("%5d conns ", c.Conns)})
+		return append(l, unanswered(cx, c)...)
 	}
-	if c.Silent > 0 || c.Unanswered > 0 {
-		l = append(l, span{st.Bad, fmt.Sprintf(" no reply %d", uint64(c.Silent)+c.Unanswered)})
+	l = append(l, span{st.Text, pad(name, clamp(w-83, 16, 30)) + " "})
+	l = append(l, span{st.Muted, pad(place, 4)}, span{style, pad(word, 10)}, span{st.Muted, chance(e)}, span{st.Text, fmt.Sprintf("%6d conns ", c.Conns)})
+	if room := w - 86 - clamp(w-83, 16, 30); room > 4 {
+		l = append(l, span{st.Accent, pad(strings.Repeat("▪", int(c.Conns*uint64(min(room, 30))/most)), min(room, 30))})
 	}
-	return l
+	return append(l, unanswered(cx, c)...)
+}
+
+func unanswered(cx *screen.Context, c event.ProxyEndpointCount) line {
+	if c.Silent == 0 && c.Unanswered == 0 {
+		return nil
+	}
+	return line{{cx.Styles.Bad, fmt.Sprintf("no reply %d", uint64(c.Silent)+c.Unanswered)}}
 }
 
 // whose says whose IP an endpoint is, where that is, and in what state.

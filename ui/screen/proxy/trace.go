@@ -75,13 +75,8 @@ func (p *Proxy) trace(cx *screen.Context, s *state.ProxyService) screen.Intent {
 func (p *Proxy) traceLines(cx *screen.Context, w int, s *state.ProxyService) []line {
 	st := cx.Styles
 	t := lastTrace(cx.World, s)
-	from := p.chosen(cx)
-	if from == "" {
-		from = "nobody"
-	}
-	hint := line{{st.Muted, "t traces from "}, {st.Accent, from}, {st.Muted, ", c chooses another"}}
 	if t == nil {
-		return []line{hint}
+		return []line{plain(st.Muted, "none yet")}
 	}
 	out := []line{
 		{{st.Strong, fmt.Sprintf("%s > %s", t.Source, t.Target)}, {st.Muted, fmt.Sprintf("  %s to %s, %s", t.Client, t.Service, t.At.Local().Format("15:04:05.000"))}},
@@ -101,7 +96,16 @@ func (p *Proxy) traceLines(cx *screen.Context, w int, s *state.ProxyService) []l
 	for _, text := range t.Limits {
 		out = append(out, plain(st.Warn, text))
 	}
-	return append(out, hint)
+	return out
+}
+
+// hint says what the next trace would be.
+func (p *Proxy) hint(cx *screen.Context) string {
+	from := p.chosen(cx)
+	if from == "" {
+		return ""
+	}
+	return "  t traces from " + from + ", c chooses another"
 }
 
 // lastTrace is the last trace of a service; of any when there is none.
@@ -150,8 +154,15 @@ func stepLine(cx *screen.Context, step *event.ProxyStep, w int) line {
 	if step.Kind == "policy" {
 		what = "the chain's policy"
 	}
-	column := clamp(w*2/5, 24, 44)
-	return line{{st.Text, " " + pad(place, column) + " "}, {verdictStyle(cx, step.Verdict), pad(step.Verdict, clamp(w/5, 10, 34)) + " "}, {st.Muted, what}}
+	if w >= 100 {
+		return line{{st.Text, " " + pad(place, clamp(w*2/5, 24, 44)) + " "}, {verdictStyle(cx, step.Verdict), pad(step.Verdict, clamp(w/5, 10, 34)) + " "}, {st.Muted, what}}
+	}
+	// The next line says where a jump led to.
+	out := line{{st.Text, " " + pad(place, 32) + " "}}
+	if word, _, _ := strings.Cut(step.Verdict, " "); word != "jump" && word != "goto" && word != "continue" {
+		out = append(out, span{verdictStyle(cx, step.Verdict), word + " "})
+	}
+	return append(out, span{st.Muted, what})
 }
 
 func verdictStyle(cx *screen.Context, verdict string) themes.Style {
@@ -178,7 +189,7 @@ func changeLines(cx *screen.Context, n *state.ProxyNode) []line {
 			if strings.HasPrefix(change, "-") {
 				style = st.Bad
 			}
-			out = append(out, plain(style, "  "+change))
+			out = append(out, plain(style, " "+change))
 		}
 	}
 	if len(out) == 0 {

@@ -40,7 +40,7 @@ func truthLines(cx *screen.Context, service string, w int) []line {
 	case slicesLag:
 		out = append(out, plain(st.Warn, fmt.Sprintf("slices are not what pods say: %s", difference(cx, t.Pods, t.Slices))))
 	case behind == 0 && len(t.Dead) > 0:
-		out = append(out, plain(st.Bad, "all agree, all wrong: "+names(cx, t.Dead)+" cannot answer"))
+		out = append(out, wrapped(st.Bad, "all agree, all wrong: "+names(cx, t.Dead)+" cannot answer", w, 2)...)
 	case behind == 0:
 		out = append(out, plain(st.OK, "all agree"+caught(&t)))
 	}
