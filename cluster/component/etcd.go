@@ -31,7 +31,7 @@ func runEtcd(args []string) error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if taps.relay {
+	if taps.messages {
 		closeRelay, err := relayPeers(cfg, tap)
 		if err != nil {
 			return fmt.Errorf("start member %s: %w", cfg.Name, err)
@@ -43,7 +43,7 @@ func runEtcd(args []string) error {
 		return fmt.Errorf("start member %s: %w", cfg.Name, err)
 	}
 	sampling := make(chan struct{})
-	go func() { defer close(sampling); tap.Sample(ctx, server.Server) }()
+	go func() { defer close(sampling); tap.Sample(ctx, server.Server, taps.log) }()
 	select {
 	case <-ctx.Done():
 	case <-server.Server.StopNotify():
@@ -58,7 +58,8 @@ func runEtcd(args []string) error {
 
 // taps says which optional taps the member runs with.
 type taps struct {
-	relay bool // reads along between the peers
+	messages bool // reads along between the peers
+	log      bool // reads the write-ahead log and the disk's latencies
 }
 
 // etcdConfig parses etcd's own flags. The ones that embed registers but does
@@ -69,7 +70,8 @@ func etcdConfig(args []string) (*embed.Config, taps, error) {
 	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
 	cfg.AddFlags(fs)
 	fs.StringVar(&cfg.ClusterState, "initial-cluster-state", embed.ClusterStateFlagNew, "new or existing")
-	fs.BoolVar(&on.relay, "tap-messages", true, "read along the messages between peers")
+	fs.BoolVar(&on.messages, "tap-messages", true, "read along the messages between peers")
+	fs.BoolVar(&on.log, "tap-log", true, "read along the write-ahead log")
 	if err := fs.Parse(args); err != nil {
 		return nil, on, fmt.Errorf("read flags: %w", err)
 	}

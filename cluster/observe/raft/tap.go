@@ -110,23 +110,28 @@ func (t *Tap) name(id string) string {
 	return id
 }
 
-// Sample reports the member's status on every change until ctx ends.
-func (t *Tap) Sample(ctx context.Context, server *etcdserver.EtcdServer) {
+// Sample reports the member's status on every change until ctx ends, and how
+// its log and disk fare where that is wanted.
+func (t *Tap) Sample(ctx context.Context, server *etcdserver.EtcdServer, withLog bool) {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
-	log := newEntries(t, server.Cfg.WALDir())
-	defer log.close()
-	var following sync.WaitGroup
-	defer following.Wait()
-	following.Go(func() { log.revs.follow(ctx, server.KV()) })
-	disk := newDisk(t)
+	more := func(*event.RaftStatus) {}
+	if withLog {
+		log, disk := newEntries(t, server.Cfg.WALDir()), newDisk(t)
+		defer log.close()
+		var following sync.WaitGroup
+		defer following.Wait()
+		following.Go(func() { log.revs.follow(ctx, server.KV()) })
+		more = func(s *event.RaftStatus) {
+			s.Last = max(s.Last, log.poll())
+			log.report(time.Now(), s.Role == event.RaftLeader, s.Applied)
+			disk.report(time.Now(), server)
+		}
+	}
 	var last event.RaftStatus
 	for {
-		end := log.poll()
 		now := t.status(server)
-		now.Last = max(now.Last, end)
-		log.report(time.Now(), now.Role == event.RaftLeader, now.Applied)
-		disk.report(time.Now(), server)
+		more(&now)
 		if now.Role != "" && !reflect.DeepEqual(now, last) {
 			t.out.Emit(time.Now(), now)
 			last = now
