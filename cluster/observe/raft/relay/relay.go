@@ -133,8 +133,11 @@ func (r *Relay) accept(ctx context.Context, l net.Listener, serving *sync.WaitGr
 // counts as lost.
 const late = 500 * time.Millisecond
 
+// underway is how long a message may be on its way before it counts as waiting.
+const underway = 100 * time.Millisecond
+
 // Check reports what the peers' TCP has not acknowledged in time, and returns
-// how many messages to each member still wait for that.
+// how many messages to each member wait for that longer than is usual.
 func (r *Relay) Check(now time.Time) map[uint64]int {
 	r.mu.Lock()
 	conns := make([]*wire, 0, len(r.conns))
@@ -149,7 +152,9 @@ func (r *Relay) Check(now time.Time) map[uint64]int {
 			r.cfg.Sink.Lost(m)
 		}
 		for _, m := range left {
-			waiting[m.To]++
+			if now.Sub(m.At) > underway {
+				waiting[m.To]++
+			}
 		}
 	}
 	return waiting
