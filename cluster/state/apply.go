@@ -100,6 +100,11 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 	}
 	n.State, n.Since, n.Cause, n.PID = b.State, at, b.Cause, b.PID
 	w.freezeMember(b.Node)
+	if b.State != event.NodeRunning {
+		// Nobody asks from there any more.
+		delete(w.Probes, "service/"+b.Node)
+		delete(w.Probes, "dns/"+b.Node)
+	}
 	if b.State != event.NodeKilled && b.State != event.NodeStopped {
 		return
 	}
