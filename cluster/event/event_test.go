@@ -154,7 +154,7 @@ func TestWireNamesAreStable(t *testing.T) {
 	want := []string{
 		"fault.injected", "fault.verified", "fault.ended", "link.state",
 		"action", "component.state", "component.usage",
-		"kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.lease", "kube.node", "kube.pod", "kube.service", "kube.synced",
+		"kube.change", "kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.gap", "kube.lag", "kube.lease", "kube.node", "kube.pod", "kube.requests", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.state", "probe", "raft.disk", "raft.entries", "raft.log", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",
 		"sched.bind", "sched.cycle", "sched.preempted", "sched.queue",

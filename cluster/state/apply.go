@@ -43,6 +43,8 @@ func (w *World) Apply(e event.Event) {
 		w.Proxy.apply(e.Time, b)
 	case event.SchedCycle, event.SchedBind, event.SchedPreempted, event.SchedQueue:
 		w.Sched.apply(e.Time, b)
+	case event.KubeChange, event.KubeGap, event.KubeRequests, event.KubeLag:
+		w.Changes.apply(e.Time, b)
 	case event.Probe:
 		w.applyProbe(e.Time, b)
 	case event.Action:
@@ -108,6 +110,7 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 	if b.State != event.NodeKilled && b.State != event.NodeStopped {
 		return
 	}
+	w.Changes.watchesGone(b.Node)
 	for _, c := range n.Components {
 		c.State, c.PID, c.Since, c.Cause = event.ComponentExited, 0, at, "node "+string(b.State)
 		c.Backoff, c.Usage = 0, UsageSeries{}
@@ -134,6 +137,9 @@ func (w *World) applyComponent(at time.Time, b event.ComponentState) {
 		c.Usage = UsageSeries{}
 	}
 	w.freezeMember(b.Node)
+	if b.Component == "kube-apiserver" && b.PID == 0 {
+		w.Changes.watchesGone(b.Node)
+	}
 	if b.Component != "etcd" || (b.State != event.ComponentExited && b.State != event.ComponentStopped) {
 		return
 	}

@@ -32,6 +32,8 @@ type World struct {
 	Kube  Kube             `json:"kube"`
 	Proxy Proxy            `json:"proxy"`
 	Sched Sched            `json:"sched"`
+	// Changes of all objects, and who made them.
+	Changes Changes `json:"changes"`
 	// Probes by target.
 	Probes map[string]*ProbeSeries `json:"probes,omitempty"`
 	// Faults are what is broken on purpose, and the links they changed.
@@ -232,6 +234,10 @@ func (w *World) init() {
 	for _, n := range w.Proxy.Nodes {
 		mk(&n.Services)
 	}
+	mk(&w.Changes.Beats)
+	mk(&w.Changes.Reads)
+	mk(&w.Changes.Watches)
+	mk(&w.Changes.Lag)
 	mk(&w.Probes)
 	mk(&w.Lost)
 	mk(&w.Faults.Links)
