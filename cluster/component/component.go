@@ -11,7 +11,6 @@ import (
 	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client metrics
 	_ "k8s.io/component-base/metrics/prometheus/version"  // build information metric
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
@@ -26,12 +25,6 @@ func Roles() map[string]Role {
 		"kube-controller-manager": controllerManagerMain,
 		"kube-scheduler":          schedulerMain,
 	}
-}
-
-func apiserverMain(args []string) int {
-	cmd := apiserver.NewAPIServerCommand()
-	cmd.SetArgs(args)
-	return cli.Run(cmd)
 }
 
 func controllerManagerMain(args []string) int {

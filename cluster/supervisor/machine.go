@@ -61,7 +61,7 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 	if err != nil {
 		return err
 	}
-	handle, err := node.Accept(n.Name, conn, s.rec.Record)
+	handle, err := node.Accept(n.Name, conn, func(e event.Event) { s.rec.Record(e) })
 	if err != nil {
 		return err
 	}

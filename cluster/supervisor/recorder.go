@@ -22,7 +22,7 @@ type recorder struct {
 	journal *journal.Journal
 	history *history.History
 	world   *state.World
-	changed chan struct{} // closed and replaced with every event
+	changed chan struct{} // closed and replaced with every batch of events
 }
 
 func newRecorder(j *journal.Journal, h *history.History, log *slog.Logger) *recorder {
@@ -37,20 +37,27 @@ func (r *recorder) Close() error { return errors.Join(r.history.Close(), r.journ
 // Emit records something observed now.
 func (r *recorder) Emit(body event.Body) { r.Record(event.Event{Time: time.Now(), Body: body}) }
 
-// Record records an event with the time its source gave it.
-func (r *recorder) Record(e event.Event) {
+// Record records events, in one write, with the times their source gave them.
+func (r *recorder) Record(events ...event.Event) {
+	if len(events) == 0 {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	seq, err := r.journal.Append(e)
+	last, err := r.journal.Append(events...)
 	if err != nil {
 		// A full disk must not stop the lab: what is shown live stays true,
 		// the journal has a gap and the log says so.
-		r.log.Error("append to journal", "type", e.Body.Type(), "cause", err)
-	} else {
-		e.Seq = seq
+		r.log.Error("append to journal", "type", events[0].Body.Type(), "events", len(events), "cause", err)
 	}
-	r.world.Apply(e)
-	r.history.Keep(e, r.world, r.journal.Written())
+	written := r.journal.Written()
+	for i, e := range events {
+		if err == nil {
+			e.Seq = last - uint64(len(events)-1-i)
+		}
+		r.world.Apply(e)
+		r.history.Keep(e, r.world, written)
+	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 }

@@ -13,7 +13,6 @@ import (
 	"workbench/cluster/event"
 	"workbench/cluster/observe/probe"
 	"workbench/cluster/observe/watch"
-	"workbench/cluster/state"
 	"workbench/runtime/balancer"
 )
 
@@ -36,6 +35,7 @@ func (s *Supervisor) startSources() error {
 	})
 	s.sources.Go(func() { s.keepPodNetwork(s.background) })
 	s.sources.Go(func() { s.keepFaults(s.background) })
+	s.sources.Go(func() { s.observeChanges(s.background) })
 	s.sources.Go(func() {
 		if err := s.observe(s.background); err != nil && s.background.Err() == nil {
 			s.log.Error("observe the API", "cause", err)
@@ -48,14 +48,7 @@ func (s *Supervisor) startSources() error {
 // observe watches and probes the cluster once its API has answered for the
 // first time.
 func (s *Supervisor) observe(ctx context.Context) error {
-	if err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
-		for _, n := range w.Nodes {
-			if c := n.Components["kube-apiserver"]; c != nil && c.State == event.ComponentReady {
-				return true, nil
-			}
-		}
-		return false, nil
-	}); err != nil {
+	if !s.awaitAny(ctx, "kube-apiserver") {
 		return nil
 	}
 	cfg, err := s.clientConfig()
