@@ -75,19 +75,10 @@ func (m *app) back() {
 func (m *app) number(n int) {
 	i := slices.IndexFunc(m.screens, func(s screen.Screen) bool { return s.About().Number == n })
 	if i < 0 {
-		m.say(noScreen(n), false)
+		m.say(fmt.Sprintf("there is no screen %d", n), false)
 		return
 	}
 	m.show(i)
-}
-
-// noScreen says why a number key does nothing.
-func noScreen(n int) string {
-	kept := map[int]string{3: "Watch", 4: "Schedule", 5: "Proxy", 8: "Timeline"}
-	if kept[n] != "" {
-		return fmt.Sprintf("%d is kept for the %s screen, which this build does not have", n, kept[n])
-	}
-	return fmt.Sprintf("there is no screen %d", n)
 }
 
 func (m *app) show(i int) {

@@ -80,6 +80,16 @@ func urgent(events []event.Event) bool {
 					return true
 				}
 			}
+		case event.KubeChange:
+			if !b.Heartbeat {
+				return true
+			}
+		case event.KubeRequests:
+			// Who made a change follows it; a refusal can wait as well.
+		case event.KubeLag:
+			if b.Behind > 0 || b.Error != "" {
+				return true
+			}
 		case event.Probe:
 			if !b.OK {
 				return true

@@ -12,16 +12,17 @@ import (
 	"workbench/ui/screen/raft"
 	"workbench/ui/screen/schedule"
 	"workbench/ui/screen/timeline"
+	"workbench/ui/screen/watch"
 	"workbench/ui/screen/workloads"
 )
 
-// screens are all screens, in the order of their numbers. The number 3 is kept
-// for the screen of watches.
+// screens are all screens, in the order of their numbers.
 func screens() []screen.Screen {
 	return []screen.Screen{
 		boot.New(),
 		lab.New(),
 		raft.New(),
+		watch.New(),
 		schedule.New(),
 		proxy.New(),
 		workloads.New(),

@@ -39,8 +39,32 @@ func (m *app) shell(s widget.Surface) {
 	}
 	cx := m.context()
 	m.screen().Draw(body, cx)
+	if m.filtering {
+		m.filterHelp(body)
+	}
 	if m.overlay != nil {
 		m.overlay.draw(body, m)
+	}
+}
+
+// filterHelp says above the filter box what a screen's filter understands.
+func (m *app) filterHelp(body widget.Surface) {
+	helper, ok := m.screen().(screen.FilterHelper)
+	if !ok {
+		return
+	}
+	w, h := body.Size()
+	var lines []string
+	for _, l := range helper.FilterHelp() {
+		lines = append(lines, widget.Wrap(l, w-4)...)
+	}
+	if len(lines) > h-2 {
+		return
+	}
+	_, box := body.Bottom(len(lines))
+	box.Fill(m.styles.Bar)
+	for i, l := range lines {
+		box.Fit(2, i, w-3, m.styles.Muted, l)
 	}
 }
 

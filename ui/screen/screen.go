@@ -31,6 +31,12 @@ type Screen interface {
 	Draw(s widget.Surface, cx *Context)
 }
 
+// FilterHelper is a screen whose filter is more than words.
+type FilterHelper interface {
+	// FilterHelp are lines that the filter box shows while a filter is typed.
+	FilterHelp() []string
+}
+
 // About names a screen.
 type About struct {
 	// Number is its key, 1 to 9; 0 keeps it out of the tabs.
