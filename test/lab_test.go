@@ -24,6 +24,7 @@ func TestLab(t *testing.T) {
 		{"Boots", testBoots},
 		{"RunsPods", testRunsPods},
 		{"ResolvesNames", testDNS},
+		{"Schedules", testSchedules},
 		{"TakesThePulse", testPulse},
 		{"TellsTheTruth", testTellsTheTruth},
 		{"RefusesWhatCannotBe", testRefusals},

@@ -10,7 +10,7 @@ import (
 // whole, when there are too many or when they tell of too many nodes together.
 const (
 	MaxCycles  = 300
-	MaxRows    = 4000 // rows of nodes over all cycles
+	MaxRows    = 3000 // rows of nodes over all cycles
 	MaxEvicted = 100
 )
 

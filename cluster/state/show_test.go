@@ -44,6 +44,8 @@ func show(w *World, what string) (string, error) {
 		showEntries(line, w)
 	case "kube":
 		showKube(line, &w.Kube)
+	case "sched":
+		showSched(line, &w.Sched)
 	case "probes":
 		for _, target := range slices.Sorted(maps.Keys(w.Probes)) {
 			p := w.Probes[target]

@@ -14,8 +14,16 @@ import (
 	"workbench/ui/widget"
 )
 
-// nameWidth is the column of plugins in the tables of a decision.
-const nameWidth = 26
+// names is the width of the column of plugins in the tables of a decision.
+func (d *decision) names() int {
+	if d.page.width > 108 {
+		return 38
+	}
+	return 26
+}
+
+// name is a plugin as the first column has it.
+func (d *decision) name(name string, room int) string { return widget.Clip(name, d.names()-2-room) }
 
 // drawDecision draws one attempt, or why there is none.
 func (s *Schedule) drawDecision(surface widget.Surface, cx *screen.Context) {

@@ -15,7 +15,7 @@ func (d *decision) preFilter() {
 	st := d.styles()
 	for _, v := range d.c.PreFilter {
 		if v.Code == event.SchedNo || v.Code == event.SchedNever || v.Code == event.SchedFailed || v.Code == event.SchedPending {
-			d.page.words(nameWidth+2, span{1, st.Title, "PREFILTER " + d.c.Plugins[v.Plugin]}, st.Bad, "NO for all nodes: "+d.reasons(v.Reason))
+			d.page.words(d.names()+2, span{1, st.Title, "PREFILTER " + d.c.Plugins[v.Plugin]}, st.Bad, "NO for all nodes: "+d.reasons(v.Reason))
 		}
 	}
 	if d.c.Allowed > 0 || len(d.c.Allowing) > 0 {
@@ -39,16 +39,16 @@ func (d *decision) filter() {
 	}
 	width := d.widest(d.rows, 6)
 	why := min(max(d.page.width/3, 20), 60)
-	columns := d.columns(d.rows, width, d.page.width-nameWidth-why)
+	columns := d.columns(d.rows, width, d.page.width-d.names()-why)
 	head := line{{1, st.Title, "FILTER"}}
 	for i, row := range columns {
 		style := st.Muted
 		if d.node(row) == d.c.Node {
 			style = st.OK
 		}
-		head = append(head, span{nameWidth + i*width, style, widget.ClipMiddle(d.node(row), width-1)})
+		head = append(head, span{d.names() + i*width, style, widget.ClipMiddle(d.node(row), width-1)})
 	}
-	head = append(head, span{nameWidth + len(columns)*width, st.Muted, d.rest(columns)})
+	head = append(head, span{d.names() + len(columns)*width, st.Muted, d.rest(columns)})
 	d.page.add(head...)
 	for place, plugin := range d.c.Filters {
 		if slices.Contains(d.c.Skipped, plugin) {
@@ -59,12 +59,12 @@ func (d *decision) filter() {
 		if dropped {
 			style = st.Off
 		}
-		l := line{{2, style, d.screen.ask.mark(name, dropped)}}
+		l := line{{2, style, d.name(d.screen.ask.mark(d, filterPlugin, name, dropped), 1)}}
 		for i, row := range columns {
 			text, style := d.verdict(row, place+1)
-			l = append(l, span{nameWidth + i*width, style, text})
+			l = append(l, span{d.names() + i*width, style, text})
 		}
-		d.page.add(append(l, span{nameWidth + len(columns)*width, st.Muted, d.because(place + 1)})...)
+		d.page.add(append(l, span{d.names() + len(columns)*width, st.Muted, d.because(place + 1)})...)
 	}
 	d.legend()
 }

@@ -26,28 +26,24 @@ func (d *decision) score() {
 	if d.screen.ask.on {
 		change = d.screen.ask.change
 	}
-	width := d.widest(rows, 22)
+	room := d.page.width - d.names() - 16
+	width := d.widest(rows, max(14, min(room/len(rows), 24)))
 	if d.screen.raw {
 		width = max(width, 28)
 	}
-	columns := d.columns(rows, width, d.page.width-nameWidth-16)
-	title := "SCORE"
-	if d.page.width > 100 {
-		title = "SCORE (normalised x weight)"
-	}
-	d.page.add(span{1, st.Title, title})
-	head := line{{1, st.Muted, "  best first"}}
+	columns := d.columns(rows, width, room)
+	head := line{{1, st.Title, widget.Clip("SCORE (normalised x weight)", d.names()-2)}}
 	for i, row := range columns {
 		style := st.Muted
 		if d.node(row) == d.c.Node {
 			style = st.OK
 		}
-		head = append(head, span{nameWidth + i*width, style, widget.ClipMiddle(d.node(row), width-1)})
+		head = append(head, span{d.names() + i*width, style, widget.ClipMiddle(d.node(row), width-1)})
 	}
 	if n := len(rows) - len(columns); n > 0 {
-		head = append(head, span{nameWidth + len(columns)*width, st.Muted, fmt.Sprintf("← → %d more", n)})
+		head = append(head, span{d.names() + len(columns)*width, st.Muted, fmt.Sprintf("← → %d more", n)})
 	}
-	d.page.lines[len(d.page.lines)-1] = append(line{{1, st.Title, title}}, head[1:]...)
+	d.page.add(head...)
 	d.points(columns, width, change)
 	d.totals(rows, columns, width, change)
 }
@@ -82,12 +78,12 @@ func (d *decision) unscored() string {
 	return "no plugin scored"
 }
 
-// points are the lines of the plugins. Those that gave every node the same
-// decide nothing and are named in one line.
+// points are the lines of the plugins. Those that gave no node a point are
+// named in one line, unless a what-if can change them.
 func (d *decision) points(columns []event.SchedRow, width int, change state.Change) {
 	st := d.styles()
 	decider := d.decider()
-	var skipped []string
+	var skipped, none []string
 	top := int64(1)
 	for _, row := range columns {
 		for i, scorer := range d.c.Scorers {
@@ -100,23 +96,39 @@ func (d *decision) points(columns []event.SchedRow, width int, change state.Chan
 			skipped = append(skipped, name)
 			continue
 		}
+		if !d.screen.ask.on && !d.gave(i) {
+			none = append(none, name)
+			continue
+		}
 		weight := state.Weight(&d.c.SchedCycle, scorer, change)
 		style := st.Text
 		if weight != scorer.Weight {
 			style = st.Warn
 		}
-		l := line{{2, style, d.screen.ask.mark(name, weight == 0)}, {nameWidth - 4, style, fmt.Sprintf("x%d", weight)}}
+		l := line{{2, style, d.name(d.screen.ask.mark(d, scorePlugin, name, weight == 0), 4)}, {d.names() - 4, style, fmt.Sprintf("x%d", weight)}}
 		for at, row := range columns {
-			l = append(l, d.bar(row, i, weight, nameWidth+at*width, width, top)...)
+			l = append(l, d.bar(row, i, weight, d.names()+at*width, width, top)...)
 		}
 		if i == decider && change.Empty() {
 			l = append(l, span{-1, st.Accent, "  ← decided here"})
 		}
 		d.page.add(l...)
 	}
-	if len(skipped) > 0 {
-		d.page.words(2, span{2, st.Muted, ""}, st.Muted, "nothing to score: "+strings.Join(skipped, ", "))
+	text := ""
+	if len(none) > 0 {
+		text = "no points for any node: " + strings.Join(none, ", ") + "   "
 	}
+	if len(skipped) > 0 {
+		text += "nothing to score: " + strings.Join(skipped, ", ")
+	}
+	if text != "" {
+		d.page.words(2, span{2, st.Muted, ""}, st.Muted, text)
+	}
+}
+
+// gave says whether a Score plugin gave any node a point.
+func (d *decision) gave(i int) bool {
+	return slices.ContainsFunc(d.c.Rows, func(r event.SchedRow) bool { return i < len(r.Score) && r.Score[i] != 0 })
 }
 
 func (d *decision) bar(row event.SchedRow, i int, weight int64, x, width int, top int64) line {
@@ -147,7 +159,7 @@ func (d *decision) totals(rows, columns []event.SchedRow, width int, change stat
 		if d.node(row) == ranking.Best {
 			style = st.Strong
 		}
-		l = append(l, span{nameWidth + i*width, style, fmt.Sprintf("%4d", totals[d.node(row)])})
+		l = append(l, span{d.names() + i*width, style, fmt.Sprintf("%4d", totals[d.node(row)])})
 	}
 	if change.Empty() {
 		l = append(l, span{-1, st.Accent, "  " + margin(d.c, rows)})

@@ -123,10 +123,35 @@ func (q *whatIf) set(name string, weight, recorded int64) {
 	q.change.Weights = weights
 }
 
+// The extension points at which a what-if changes a plugin.
+const (
+	filterPlugin = "Filter "
+	scorePlugin  = "Score "
+)
+
+// at is the plugin under the cursor and its extension point.
+func (q *whatIf) at(c *state.Cycle) (point, name string) {
+	filters, scorers := plugins(c)
+	if q.cursor < len(filters) {
+		return filterPlugin, filters[q.cursor]
+	}
+	if at := q.cursor - len(filters); at < len(scorers) {
+		return scorePlugin, scorers[at]
+	}
+	return "", ""
+}
+
 // mark is the name of a plugin as a what-if shows it.
-func (q *whatIf) mark(name string, out bool) string {
-	if q.on && out {
+func (q *whatIf) mark(d *decision, point, name string, out bool) string {
+	if !q.on {
+		return name
+	}
+	under, plugin := q.at(d.c)
+	if out {
 		name = "× " + name
+	}
+	if under == point && strings.TrimPrefix(name, "× ") == plugin {
+		name = "▸ " + name
 	}
 	return name
 }
@@ -137,14 +162,12 @@ func (q *whatIf) tell(d *decision, r state.Ranking) {
 		return
 	}
 	st := d.styles()
-	filters, scorers := plugins(d.c)
-	name, kind := "", "x leaves it out"
-	if q.cursor < len(filters) {
-		name = "Filter " + filters[q.cursor]
-	} else if at := q.cursor - len(filters); at < len(scorers) {
-		name, kind = "Score "+scorers[at], "+ - change its weight, x leaves it out"
+	point, name := q.at(d.c)
+	kind := "x leaves it out"
+	if point == scorePlugin {
+		kind = "+ - change its weight, x leaves it out"
 	}
-	d.page.add(span{1, st.Reverse, " WHAT IF "}, span{-1, st.Strong, "  ▸ " + name}, span{-1, st.Muted, "  " + kind + ", r as it was, w done"})
+	d.page.add(span{1, st.Reverse, " WHAT IF "}, span{-1, st.Strong, "  ▸ " + point + name}, span{-1, st.Muted, "  " + kind + ", r as it was, w done"})
 	text := "the recorded decision: " + d.c.Node
 	if !q.change.Empty() {
 		text = "it would be " + r.Best + ", as it was"
