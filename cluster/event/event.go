@@ -14,6 +14,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -58,16 +59,36 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	if e.Body == nil {
 		return nil, fmt.Errorf("encode event %d: no body", e.Seq)
 	}
-	var data []byte
-	if u, ok := e.Body.(Unknown); ok {
-		data = u.Data
-	} else {
-		var err error
-		if data, err = json.Marshal(e.Body); err != nil {
-			return nil, fmt.Errorf("encode event %d (%s): %w", e.Seq, e.Body.Type(), err)
-		}
+	data, err := encodeBody(e.Body)
+	if err != nil {
+		return nil, fmt.Errorf("encode event %d (%s): %w", e.Seq, e.Body.Type(), err)
 	}
-	return json.Marshal(wire{Seq: e.Seq, Time: e.Time, Type: e.Body.Type(), Data: data})
+	name, err := json.Marshal(e.Body.Type())
+	if err != nil {
+		return nil, fmt.Errorf("encode event %d: %w", e.Seq, err)
+	}
+	// Put together by hand: as a field, the data would be gone over once more.
+	b := make([]byte, 0, len(data)+len(name)+96)
+	b = append(b, '{')
+	if e.Seq != 0 {
+		b = append(strconv.AppendUint(append(b, `"seq":`...), e.Seq, 10), ',')
+	}
+	at, err := e.Time.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode event %d (%s): %w", e.Seq, e.Body.Type(), err)
+	}
+	b = append(append(b, `"time":`...), at...)
+	b = append(append(b, `,"type":`...), name...)
+	b = append(append(b, `,"data":`...), data...)
+	return append(b, '}'), nil
+}
+
+// encodeBody is the body as JSON; that of an Unknown is given back as it was.
+func encodeBody(body Body) ([]byte, error) {
+	if u, ok := body.(Unknown); ok {
+		return json.Marshal(u.Data)
+	}
+	return json.Marshal(body)
 }
 
 // UnmarshalJSON reads the public form. A type this build does not know becomes

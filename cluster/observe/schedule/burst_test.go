@@ -3,8 +3,8 @@ package schedule
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"sync"
 	"syscall"
@@ -98,7 +98,16 @@ func burst(b *testing.B, config *rest.Config, client kubernetes.Interface, equal
 		if err != nil {
 			b.Fatal(err)
 		}
-		go func() { _, _ = io.Copy(io.Discard, read) }()
+		reader := exec.Command("cat") // a process of its own, as the node's init is
+		reader.Stdin = read
+		if err := reader.Start(); err != nil {
+			b.Fatal(err)
+		}
+		read.Close()
+		defer func() {
+			_ = reader.Process.Kill()
+			_ = reader.Wait()
+		}()
 		emit = tap.New(write).Emit
 	}
 	watch, err := client.CoreV1().Pods("default").Watch(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName!="})

@@ -60,12 +60,14 @@ type making struct {
 	out                     event.SchedCycle
 	plugins, nodes, reasons table
 	place                   map[string]int // of a Filter plugin, from 1
-	scores                  map[string]fwk.NodePluginScores
+	scores                  map[string]int // of a scored node that is listed: its index in the record's scores
+	at                      [][2]int       // of each scorer: its index in raw and weighted scores; -1 is none
+	cells                   []int64        // of all rows, in one piece
 }
 
 // event is the record of a finished cycle as an event.
 func (c *record) event(outcome event.SchedOutcome, message string, now time.Time) event.SchedCycle {
-	m := &making{c: c, place: map[string]int{}, scores: map[string]fwk.NodePluginScores{}}
+	m := &making{c: c, place: map[string]int{}, scores: map[string]int{}}
 	m.out = event.SchedCycle{
 		Instance: c.r.node, Profile: c.profile, Pod: c.pod, Attempt: c.attempt, Start: c.start,
 		Queued: max(c.start.Sub(c.queuedAt), 0), Waited: max(c.start.Sub(c.firstAt), 0), Took: now.Sub(c.start),
@@ -127,19 +129,34 @@ func (m *making) scorers() {
 			Plugin: m.plugins.index(name), Weight: m.c.plugins.weights[name], Skipped: slices.Contains(m.c.skippedScore, name),
 		})
 	}
+	m.columns()
 	best := int64(0)
-	for _, s := range m.c.scores {
-		m.scores[s.Name] = s
-		if s.Name == m.c.host {
-			best = s.TotalScore
+	for i := range m.c.scores {
+		if m.c.scores[i].Name == m.c.host {
+			best = m.c.scores[i].TotalScore
 		}
 	}
-	for _, s := range m.c.scores {
-		if s.Name != m.c.host && s.TotalScore == best && len(m.out.Ties) < listed {
+	for i := range m.c.scores {
+		if s := &m.c.scores[i]; s.TotalScore == best && s.Name != m.c.host && len(m.out.Ties) < listed {
 			m.out.Ties = append(m.out.Ties, s.Name)
 		}
 	}
 	slices.Sort(m.out.Ties)
+}
+
+// columns finds each scorer in the lists of scores, which have the same order
+// for all nodes.
+func (m *making) columns() {
+	index := func(scores []fwk.PluginScore, name string) int {
+		return slices.IndexFunc(scores, func(s fwk.PluginScore) bool { return s.Name == name })
+	}
+	if len(m.c.scores) == 0 {
+		return
+	}
+	for _, scorer := range m.out.Scorers {
+		name := m.plugins.names[scorer.Plugin]
+		m.at = append(m.at, [2]int{index(m.c.scores[0].RawScores, name), index(m.c.scores[0].Scores, name)})
+	}
 }
 
 // rows tells of nodes one by one, of all or of the most telling ones, and
@@ -147,47 +164,47 @@ func (m *making) scorers() {
 func (m *making) rows() {
 	verdicts := m.verdicts()
 	m.tally(verdicts)
-	for i, v := range m.choose(verdicts) {
-		if i >= listed {
-			m.out.Unlisted++
-			continue
-		}
+	verdicts = m.choose(verdicts)
+	slices.SortFunc(verdicts, func(a, b filtered) int { return strings.Compare(a.node, b.node) })
+	m.out.Rows = make([]event.SchedRow, 0, len(verdicts))
+	m.cells = make([]int64, 0, 2*len(verdicts)*len(m.at))
+	for _, v := range verdicts {
 		m.out.Rows = append(m.out.Rows, m.row(v))
 	}
-	m.out.Unlisted += max(m.c.allNodes-len(m.out.Rows)-m.out.Unlisted, 0)
-	slices.SortFunc(m.out.Rows, func(a, b event.SchedRow) int {
-		return strings.Compare(m.nodes.names[a.Node], m.nodes.names[b.Node])
-	})
+	m.out.Unlisted = max(m.c.allNodes-len(m.out.Rows), 0)
 }
 
-// verdicts has one entry per node, the last where a node was tried twice (a
-// nominated node is tried alone first), in the order of names.
+// verdicts has one entry per node: the last one of a node that was tried twice,
+// as a nominated or hinted node is tried alone first.
 func (m *making) verdicts() []filtered {
-	byNode := make(map[string]filtered, len(m.c.rows))
+	if len(m.c.rows) == len(m.c.nodes) || m.c.nominated == "" && m.c.hint == "" && len(m.c.nodes) == 0 {
+		return m.c.rows
+	}
+	byNode := make(map[string]int, len(m.c.rows))
+	out := make([]filtered, 0, max(len(m.c.rows), len(m.c.nodes)))
 	for _, v := range m.c.rows {
-		byNode[v.node] = v
+		if at, twice := byNode[v.node]; twice {
+			out[at] = v
+			continue
+		}
+		byNode[v.node] = len(out)
+		out = append(out, v)
 	}
 	for _, node := range m.c.nodes {
 		if _, ok := byNode[node]; !ok {
-			byNode[node] = filtered{node: node, code: event.SchedNotReached}
+			out = append(out, filtered{node: node, code: event.SchedNotReached})
 		}
 	}
-	out := make([]filtered, 0, len(byNode))
-	for _, v := range byNode {
-		out = append(out, v)
-	}
-	slices.SortFunc(out, func(a, b filtered) int { return strings.Compare(a.node, b.node) })
 	return out
 }
 
 func (m *making) tally(verdicts []filtered) {
 	type kind struct{ plugin, reason string }
 	counts := map[kind]int{}
-	for _, v := range verdicts {
-		if v.code == event.SchedOK || v.code == event.SchedNotReached {
-			continue
+	for i := range verdicts {
+		if v := &verdicts[i]; v.code != event.SchedOK && v.code != event.SchedNotReached {
+			counts[kind{v.plugin, v.reason()}]++
 		}
-		counts[kind{v.plugin, strings.Join(v.reasons, ", ")}]++
 	}
 	for k, n := range counts {
 		t := event.SchedTally{Plugin: -1, Reason: -1, Nodes: n}
@@ -204,39 +221,67 @@ func (m *making) tally(verdicts []filtered) {
 	})
 }
 
-// choose puts the most telling nodes first: the chosen one, the best scored
-// ones up to half of what is listed, one of each kind of rejection, the rest.
+// reason is all reasons of a verdict in one.
+func (v *filtered) reason() string {
+	if len(v.reasons) == 1 {
+		return v.reasons[0]
+	}
+	return strings.Join(v.reasons, ", ")
+}
+
+// choose picks the nodes to tell of, all where they are few: the chosen one, the
+// best scored ones up to half of what is told of, one of each kind of
+// rejection, and of the rest as many as there is room for.
 func (m *making) choose(verdicts []filtered) []filtered {
+	best := m.best()
 	if len(verdicts) <= listed {
 		return verdicts
 	}
-	rank := make(map[string]int, len(verdicts))
-	seen := map[string]bool{}
-	scored := slices.Clone(m.c.scores)
-	slices.SortFunc(scored, func(a, b fwk.NodePluginScores) int {
-		return cmp.Or(cmp.Compare(b.TotalScore, a.TotalScore), strings.Compare(a.Name, b.Name))
-	})
-	for i, s := range scored {
-		rank[s.Name] = 4
-		if i < listed/2 {
-			rank[s.Name] = 1
-		}
-	}
+	out := make([]filtered, 0, chosenOf)
+	type kind struct{ plugin, reason string }
+	seen := map[kind]bool{}
+	rest := verdicts[:0:0]
 	for _, v := range verdicts {
-		kind := v.plugin + strings.Join(v.reasons, ",")
+		_, top := best[v.node]
+		telling := false
+		if v.code != event.SchedOK && v.code != event.SchedNotReached && len(seen) < chosenOf/4 {
+			k := kind{v.plugin, v.reason()}
+			telling = !seen[k]
+			seen[k] = true
+		}
 		switch {
-		case v.code == event.SchedNotReached:
-			rank[v.node] = 5
-		case v.code != event.SchedOK && !seen[kind]:
-			seen[kind] = true
-			rank[v.node] = 2
-		case rank[v.node] == 0:
-			rank[v.node] = 3
+		case top || telling || v.node == m.c.host:
+			out = append(out, v)
+		case len(rest) < chosenOf && (v.code != event.SchedOK || !m.c.scored): // one that fits says little without its scores
+			rest = append(rest, v)
 		}
 	}
-	rank[m.c.host] = 0
-	slices.SortStableFunc(verdicts, func(a, b filtered) int { return cmp.Compare(rank[a.node], rank[b.node]) })
-	return verdicts
+	return append(out, rest[:max(min(len(rest), chosenOf-len(out)), 0)]...)
+}
+
+// best notes the places of the scores that rows are made with: all where nodes
+// are few, otherwise the best and those of the chosen node.
+func (m *making) best() map[string]int {
+	n := len(m.c.scores)
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	if n > listed {
+		slices.SortFunc(order, func(a, b int) int {
+			return cmp.Or(cmp.Compare(m.c.scores[b].TotalScore, m.c.scores[a].TotalScore), strings.Compare(m.c.scores[a].Name, m.c.scores[b].Name))
+		})
+		for _, i := range order[chosenOf/2:] {
+			if m.c.scores[i].Name == m.c.host {
+				m.scores[m.c.host] = i
+			}
+		}
+		order = order[:chosenOf/2]
+	}
+	for _, i := range order {
+		m.scores[m.c.scores[i].Name] = i
+	}
+	return m.scores
 }
 
 func (m *making) row(v filtered) event.SchedRow {
@@ -244,30 +289,33 @@ func (m *making) row(v filtered) event.SchedRow {
 	if len(v.reasons) > 0 {
 		row.Reason = m.reasons.reasons(v.reasons)
 	}
-	s, ok := m.scores[v.node]
+	at, ok := m.scores[v.node]
 	if !ok {
 		return row
 	}
+	s := &m.c.scores[at]
 	row.Total = s.TotalScore
-	for _, scorer := range m.out.Scorers {
-		name := m.plugins.names[scorer.Plugin]
-		row.Raw = append(row.Raw, scoreOf(s.RawScores, name))
-		score := scoreOf(s.Scores, name)
+	from := len(m.cells)
+	for i := range m.out.Scorers {
+		m.cells = append(m.cells, scoreAt(s.RawScores, m.at[i][0]))
+	}
+	middle := len(m.cells)
+	for i, scorer := range m.out.Scorers {
+		score := scoreAt(s.Scores, m.at[i][1])
 		if scorer.Weight != 0 {
 			score /= scorer.Weight
 		}
-		row.Score = append(row.Score, score)
+		m.cells = append(m.cells, score)
 	}
+	row.Raw, row.Score = m.cells[from:middle:middle], m.cells[middle:len(m.cells):len(m.cells)]
 	return row
 }
 
-func scoreOf(scores []fwk.PluginScore, plugin string) int64 {
-	for _, s := range scores {
-		if s.Name == plugin {
-			return s.Score
-		}
+func scoreAt(scores []fwk.PluginScore, i int) int64 {
+	if i < 0 || i >= len(scores) {
+		return 0
 	}
-	return 0
+	return scores[i].Score
 }
 
 // candidates tells of the dry runs of preemption: those that helped first.

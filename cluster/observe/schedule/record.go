@@ -14,8 +14,12 @@ import (
 // stateKey is where a cycle's state holds its record.
 const stateKey fwk.StateKey = "workbench/record"
 
-// listed is how many nodes a cycle tells of one by one.
-const listed = 48
+// A cycle tells of up to listed nodes one by one; where there are more, of
+// about chosenOf of them.
+const (
+	listed   = 48
+	chosenOf = 24
+)
 
 // record is one cycle while it runs, and then the binding that follows. The
 // scheduler's goroutine writes it; only Filters and dry runs of preemption come

@@ -16,7 +16,7 @@ import (
 const Interval = 250 * time.Millisecond
 
 // listedPods bounds the pods that one event of the queues tells of.
-const listedPods = 200
+const listedPods = 100
 
 var places = []event.SchedPlace{event.SchedInFlight, event.SchedActive, event.SchedBackoff, event.SchedParked, event.SchedGated}
 

@@ -7,7 +7,6 @@ package tap
 
 import (
 	"bufio"
-	"encoding/json"
 	"io"
 	"os"
 	"sync/atomic"
@@ -23,6 +22,9 @@ const FD = 3
 // which always reads; a full queue means that it is stopped with the node, and
 // then a component must not block on being watched.
 const pending = 4096
+
+// buffer is how many bytes are written at once in a burst.
+const buffer = 64 << 10
 
 // Pipe takes events from any goroutine and never blocks.
 type Pipe struct {
@@ -42,12 +44,13 @@ func New(w *os.File) *Pipe {
 }
 
 func (p *Pipe) write(to io.Writer) {
-	w := bufio.NewWriter(to)
-	enc := json.NewEncoder(w)
+	w := bufio.NewWriterSize(to, buffer)
 	for e := range p.out {
-		if enc.Encode(e) != nil {
+		line, err := e.MarshalJSON() // what json.Marshal would only check again
+		if err != nil {
 			continue
 		}
+		_, _ = w.Write(append(line, '\n'))
 		if len(p.out) == 0 {
 			_ = w.Flush() // without a reader the component runs unobserved
 		}
