@@ -50,6 +50,12 @@ func (m *app) global(msg tea.KeyPressMsg) tea.Cmd {
 		m.live()
 	case key.Matches(msg, k.undo):
 		return m.undo()
+	case key.Matches(msg, k.faults):
+		m.overlay = newFaultList(m)
+	case key.Matches(msg, k.heal):
+		return m.heal()
+	case key.Matches(msg, k.healAll):
+		return m.healAll()
 	case key.Matches(msg, k.lock):
 		m.lock()
 	case key.Matches(msg, k.theme):
@@ -135,6 +141,12 @@ func (m *app) do(intent screen.Intent) tea.Cmd {
 			return nil
 		}
 		m.overlay = confirmFault(m, i)
+	case screen.Ask:
+		if !m.refusePast() && !m.refuseLocked() {
+			p := newPalette(m)
+			p.typed(i.Text, m)
+			m.overlay = p
+		}
 	case screen.Command:
 		if m.refusePast() || m.refuseLocked() {
 			return nil
@@ -213,7 +225,7 @@ func (m *app) paste(text string) {
 		m.filters[m.screen().About().ID] += text
 	case m.overlay != nil:
 		if p, ok := m.overlay.(*palette); ok {
-			p.typed(p.query + text)
+			p.typed(p.query+text, m)
 		}
 	}
 }

@@ -150,13 +150,14 @@ func (m *app) profile(p colorprofile.Profile) {
 // schedule asks for the next tick while something counts down, and only then.
 func (m *app) schedule() tea.Cmd {
 	moving := m.clock.mode == live && screen.Moving(m.world, m.now) || m.lost.err != nil
-	if m.ticking || m.clock.mode != playing && !moving {
+	leased := m.clock.mode == live && screen.Leased(m.world)
+	if m.ticking || m.clock.mode != playing && !moving && !leased {
 		return nil
 	}
 	m.ticking = true
 	period := 250 * time.Millisecond
 	switch {
-	case m.cfg.ReducedMotion:
+	case m.cfg.ReducedMotion, leased && !moving:
 		period = time.Second
 	case m.clock.mode == playing:
 		period = 100 * time.Millisecond

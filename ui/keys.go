@@ -12,6 +12,7 @@ type keyMap struct {
 	pause, forth, back1, next, before     key.Binding
 	live, slower, faster, mark            key.Binding
 	undo, lock, theme                     key.Binding
+	faults, heal, healAll                 key.Binding
 	quit                                  key.Binding
 }
 
@@ -35,6 +36,9 @@ func newKeyMap() keyMap {
 		mark:     bind("'", "mark here: second cursor", "'"),
 		live:     bind("end", "live again", "end"),
 		undo:     bind("u", "undo", "u"),
+		faults:   bind("F", "faults", "F"),
+		heal:     bind("h", "heal", "h"),
+		healAll:  bind("H", "heal all", "H"),
 		lock:     bind("L", "lock against faults", "L"),
 		theme:    bind("t", "next theme", "t"),
 		quit:     bind("q", "quit", "q", "ctrl+c"),
@@ -42,7 +46,7 @@ func newKeyMap() keyMap {
 }
 
 func (k keyMap) bindings() []key.Binding {
-	return []key.Binding{k.palette, k.filter, k.pause, k.back1, k.forth, k.before, k.next, k.slower, k.faster, k.mark, k.live, k.undo, k.lock, k.theme, k.previous, k.back, k.quit, k.help}
+	return []key.Binding{k.palette, k.filter, k.pause, k.back1, k.forth, k.before, k.next, k.slower, k.faster, k.mark, k.live, k.faults, k.heal, k.healAll, k.undo, k.lock, k.theme, k.previous, k.back, k.quit, k.help}
 }
 
 // numbers are the keys of the screens, for help.

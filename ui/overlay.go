@@ -126,7 +126,10 @@ func (q *question) draw(s widget.Surface, m *app) {
 }
 
 // confirmFault asks before something is broken.
-func confirmFault(m *app, f screen.Fault) *question {
+func confirmFault(m *app, f screen.Fault) overlay {
+	if f.Verb == "fault" {
+		return confirmText(m, f.Target)
+	}
 	_, what, _ := strings.Cut(f.Verb, ".")
 	word := strings.ToUpper(what[:1]) + what[1:]
 	same, meaning := screen.Equivalent(m.world, f.Verb, f.Target)

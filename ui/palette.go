@@ -14,7 +14,10 @@ import (
 // entry is something the palette can do.
 type entry struct {
 	text, detail string
-	do           func(m *app) tea.Cmd
+	// complete, where it is set, is what the query becomes: the entry is the
+	// beginning of something.
+	complete string
+	do       func(m *app) tea.Cmd
 }
 
 // palette finds what can be done by a few letters of its name.
@@ -27,7 +30,7 @@ type palette struct {
 
 func newPalette(m *app) *palette {
 	p := &palette{entries: m.entries()}
-	p.typed("")
+	p.typed("", m)
 	return p
 }
 
@@ -35,7 +38,7 @@ func newPalette(m *app) *palette {
 func (m *app) entries() []entry {
 	var out []entry
 	for i, s := range m.screens {
-		out = append(out, entry{"go to " + s.About().Title, s.About().Text, func(m *app) tea.Cmd { m.show(i); return nil }})
+		out = append(out, entry{text: "go to " + s.About().Title, detail: s.About().Text, do: func(m *app) tea.Cmd { m.show(i); return nil }})
 	}
 	cx := m.context()
 	var targets []string
@@ -61,27 +64,32 @@ func (m *app) entries() []entry {
 			}
 			same, _ := screen.Equivalent(m.world, full, target)
 			_, word, _ := strings.Cut(full, ".")
-			out = append(out, entry{word + " " + target, same, func(m *app) tea.Cmd { return m.do(intent) }})
+			out = append(out, entry{text: word + " " + target, detail: same, do: func(m *app) tea.Cmd { return m.do(intent) }})
 		}
 	}
 	if undo, ok := screen.Undo(m.world).(screen.Act); ok {
-		out = append(out, entry{"undo the last fault", undo.Verb + " " + undo.Target, func(m *app) tea.Cmd { return m.do(undo) }})
+		out = append(out, entry{text: "undo the last fault", detail: undo.Verb + " " + undo.Target, do: func(m *app) tea.Cmd { return m.do(undo) }})
 	}
+	out = append(out, kindEntries()...)
+	if len(m.world.Faults.Active) > 0 {
+		out = append(out, entry{text: "heal all faults", detail: "H", do: func(m *app) tea.Cmd { return m.healAll() }})
+	}
+	out = append(out, entry{text: "list of faults", detail: "F", do: func(m *app) tea.Cmd { m.overlay = newFaultList(m); return nil }})
 	for i, t := range m.themes {
-		out = append(out, entry{"theme " + t.Name, t.Title, func(m *app) tea.Cmd { m.setTheme(i); return nil }})
+		out = append(out, entry{text: "theme " + t.Name, detail: t.Title, do: func(m *app) tea.Cmd { m.setTheme(i); return nil }})
 	}
 	return append(out,
-		entry{"pause or play", "space", func(m *app) tea.Cmd { m.space(); return nil }},
-		entry{"live again", "end", func(m *app) tea.Cmd { m.live(); return nil }},
-		entry{"marker on", ">", func(m *app) tea.Cmd { m.jump(1); return nil }},
-		entry{"marker back", "<", func(m *app) tea.Cmd { m.jump(-1); return nil }},
-		entry{"lock or unlock the session", "L", func(m *app) tea.Cmd { m.lock(); return nil }},
-		entry{"keys", "?", func(m *app) tea.Cmd { m.overlay = newHelp(m); return nil }},
-		entry{"quit", "q", func(m *app) tea.Cmd { m.overlay = newQuit(m); return nil }})
+		entry{text: "pause or play", detail: "space", do: func(m *app) tea.Cmd { m.space(); return nil }},
+		entry{text: "live again", detail: "end", do: func(m *app) tea.Cmd { m.live(); return nil }},
+		entry{text: "marker on", detail: ">", do: func(m *app) tea.Cmd { m.jump(1); return nil }},
+		entry{text: "marker back", detail: "<", do: func(m *app) tea.Cmd { m.jump(-1); return nil }},
+		entry{text: "lock or unlock the session", detail: "L", do: func(m *app) tea.Cmd { m.lock(); return nil }},
+		entry{text: "keys", detail: "?", do: func(m *app) tea.Cmd { m.overlay = newHelp(m); return nil }},
+		entry{text: "quit", detail: "q", do: func(m *app) tea.Cmd { m.overlay = newQuit(m); return nil }})
 }
 
-func (p *palette) typed(query string) {
-	p.query, p.at, p.found = query, 0, nil
+func (p *palette) typed(query string, m *app) {
+	p.query, p.at, p.found = query, 0, m.grammar(query)
 	type scored struct {
 		entry
 		score int
@@ -94,7 +102,11 @@ func (p *palette) typed(query string) {
 	}
 	slices.SortStableFunc(hits, func(a, b scored) int { return a.score - b.score })
 	for _, h := range hits {
-		p.found = append(p.found, h.entry)
+		if h.text == query {
+			p.found = append([]entry{h.entry}, p.found...)
+		} else {
+			p.found = append(p.found, h.entry)
+		}
 	}
 }
 
@@ -120,8 +132,7 @@ func (p *palette) handle(msg tea.Msg, m *app) tea.Cmd {
 	if click, ok := msg.(screen.Click); ok {
 		var i int
 		if n, _ := fmt.Sscanf(click.Zone, "palette/%d", &i); n == 1 && i < len(p.found) {
-			m.overlay = nil
-			return p.found[i].do(m)
+			return p.choose(i, m)
 		}
 		return nil
 	}
@@ -137,14 +148,24 @@ func (p *palette) handle(msg tea.Msg, m *app) tea.Cmd {
 	case "down", "ctrl+n", "tab":
 		p.at = max(min(p.at+1, len(p.found)-1), 0)
 	case "enter":
-		m.overlay = nil
 		if p.at < len(p.found) {
-			return p.found[p.at].do(m)
+			return p.choose(p.at, m)
 		}
+		m.overlay = nil
 	default:
-		p.typed(edit(p.query, press))
+		p.typed(edit(p.query, press), m)
 	}
 	return nil
+}
+
+// choose does an entry, or goes on with what it begins.
+func (p *palette) choose(i int, m *app) tea.Cmd {
+	if next := p.found[i].complete; next != "" {
+		p.typed(next, m)
+		return nil
+	}
+	m.overlay = nil
+	return p.found[i].do(m)
 }
 
 func (p *palette) draw(s widget.Surface, m *app) {

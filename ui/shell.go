@@ -98,6 +98,9 @@ func (m *app) header(s widget.Surface) {
 	if m.lost.err != nil {
 		badge(st.BadBadge, "connection to the supervisor lost since "+m.lost.at.Local().Format("15:04:05"))
 	}
+	if n := len(m.world.Faults.Active); n > 0 {
+		badge(st.WarnBadge, strings.ToUpper(widget.Plural(n, "fault")))
+	}
 	if m.locked {
 		badge(st.WarnBadge, "LOCKED")
 	}
@@ -293,7 +296,9 @@ func (m *app) hints() []key.Binding {
 	} else {
 		out = append(out, k.pause)
 	}
-	if m.clock.mode == live && screen.Undo(m.world) != nil {
+	if m.clock.mode == live && len(m.world.Faults.Active) > 0 {
+		out = append([]key.Binding{k.heal, k.faults}, out...)
+	} else if m.clock.mode == live && screen.Undo(m.world) != nil {
 		out = append([]key.Binding{k.undo}, out...)
 	}
 	return append(out, k.theme, k.quit)

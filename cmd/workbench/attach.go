@@ -53,6 +53,18 @@ func newBackend(client *api.Client, place layout.Lab) (backend, error) {
 
 // Act implements ui.Backend.
 func (b backend) Act(ctx context.Context, verb, target string) error {
+	switch verb {
+	case "fault": // the app has asked before
+		_, err := b.Client.Inject(ctx, api.FaultRequest{Text: target, Owner: owner(), Yes: true})
+		return err
+	case "heal":
+		r := api.HealRequest{ID: target}
+		if target == "--all" {
+			r = api.HealRequest{All: true}
+		}
+		_, err := b.Client.Heal(ctx, r)
+		return err
+	}
 	return b.Client.Act(ctx, api.Request{Verb: verb, Target: target})
 }
 

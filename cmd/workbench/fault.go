@@ -119,17 +119,21 @@ func inject(cmd *cobra.Command, o *options, text string, yes bool) error {
 		return err
 	}
 	w := cmd.OutOrStdout()
-	if _, err := fmt.Fprintf(w, "%s  %s  %s\n", f.ID, f.Text, leaseText(f.Lease)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s  %s  %s\n", f.ID, f.Text, leaseText(f)); err != nil {
 		return err
 	}
 	return awaitVerdict(cmd.Context(), client, world.Seq, f, w)
 }
 
-func leaseText(lease time.Duration) string {
-	if lease == 0 {
+func leaseText(f event.FaultInjected) string {
+	kind, _ := fault.KindOf(f.Kind)
+	switch {
+	case kind.Once:
+		return "once"
+	case f.Lease == 0:
 		return "until it is healed"
 	}
-	return "for " + lease.String()
+	return "for " + f.Lease.String()
 }
 
 // verdictTimeout bounds how long a verdict may take: a drain takes its time.
@@ -244,6 +248,9 @@ func writeFaults(out io.Writer, list []*state.Fault, now time.Time) error {
 }
 
 func verdictWord(f *state.Fault) string {
+	if f.Verdict == "" && !f.EndedAt.IsZero() {
+		return "-"
+	}
 	if f.Verdict == "" {
 		return "not verified yet"
 	}

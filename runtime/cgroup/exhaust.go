@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // EaterRole is the agent's name as a process that eats memory.
@@ -24,24 +26,26 @@ const (
 )
 
 // Eat is the main function of the eater: it waits for its standard input, then
-// touches more and more memory until the kernel ends somebody or it is killed.
+// takes more and more memory until it is killed. The memory is that of a file
+// without a name: charged to the group, but not to the eater, whom the kernel
+// would otherwise score worse than a small container and end in its place.
 func Eat() error {
 	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
 		return fmt.Errorf("wait to be let in: %w", err)
 	}
-	var held [][]byte
-	for len(held) < most/mouthful {
-		mouth, err := syscall.Mmap(-1, 0, mouthful, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
-		if err != nil {
+	fd, err := unix.MemfdCreate("eaten", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("take memory: %w", err)
+	}
+	eaten := os.NewFile(uintptr(fd), "eaten")
+	defer eaten.Close()
+	for range most / mouthful {
+		if _, err := eaten.Write(make([]byte, mouthful)); err != nil && !errors.Is(err, unix.ENOMEM) {
 			return fmt.Errorf("take memory: %w", err)
 		}
-		for i := 0; i < len(mouth); i += os.Getpagesize() {
-			mouth[i] = 1
-		}
-		held = append(held, mouth)
-		time.Sleep(time.Millisecond) // the victim's end frees memory for others
 	}
-	return nil
+	_, err = os.Stdin.Read(make([]byte, 1)) // until it is killed
+	return err
 }
 
 // Exhaust lets a group below the node's run out of memory, until one of its

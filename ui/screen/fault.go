@@ -28,6 +28,7 @@ func faultKeys() []struct {
 		{bind("S", "start"), "start"},
 		{bind("D", "shut down"), "stop"},
 		{bind("R", "restart"), "restart"},
+		{bind("C", "cut, slow down"), "cut"},
 	}
 }
 
@@ -44,6 +45,10 @@ func FaultKeys() []key.Binding {
 // node/component; nil when the key is none.
 func HandleFault(msg tea.KeyPressMsg, w *state.World, target string) Intent {
 	for _, f := range faultKeys() {
+		if key.Matches(msg, f.binding) && f.verb == "cut" {
+			node, _, _ := strings.Cut(target, "/")
+			return Ask{"cut " + node + " "}
+		}
 		if key.Matches(msg, f.binding) {
 			return FaultOn(w, f.verb, target)
 		}
@@ -117,7 +122,10 @@ func NodeWord(n *state.Node) string {
 // Equivalent is the command that does the same as a verb, and what it means to
 // the kernel where that is a signal.
 func Equivalent(w *state.World, verb, target string) (command, meaning string) {
-	kind, what, _ := strings.Cut(verb, ".")
+	kind, what, found := strings.Cut(verb, ".")
+	if !found {
+		return fmt.Sprintf("workbench %s %s", verb, target), "" // fault, heal
+	}
 	command = fmt.Sprintf("workbench %s %s %s", kind, what, target)
 	name, component, _ := strings.Cut(target, "/")
 	n := w.Nodes[name]
@@ -172,11 +180,27 @@ func Undo(w *state.World) Intent {
 		a := w.Actions[i]
 		inverse := Inverse(a.Verb)
 		switch {
+		case a.Verb == "fault":
+			if f := standing(w, a.Target); f != nil && a.Error == "" {
+				return Act{"heal", f.ID}
+			}
+		case inverse != "" && len(w.Faults.Active)+len(w.Faults.Ended) > 0 && len(w.Faults.On(a.Target)) == 0:
+			// its lease is over, or it was healed
 		case a.Error != "" || mended[a.Target]:
 		case inverse != "":
 			return Act{inverse, a.Target}
 		case strings.HasSuffix(a.Verb, ".start") || strings.HasSuffix(a.Verb, ".resume") || strings.HasSuffix(a.Verb, ".restart"):
 			mended[a.Target] = true
+		}
+	}
+	return nil
+}
+
+// standing is the fault with that text that is still on; nil when none is.
+func standing(w *state.World, text string) *state.Fault {
+	for _, f := range w.Faults.Active {
+		if f.Text == text {
+			return f
 		}
 	}
 	return nil

@@ -8,6 +8,9 @@ type Intent interface{ intent() }
 // Fault asks the user to confirm an action of the supervisor on a target.
 type Fault struct{ Verb, Target string }
 
+// Ask opens the palette with the beginning of a fault, for the user to go on.
+type Ask struct{ Text string }
+
 // Act does an action at once: one that only repairs.
 type Act struct{ Verb, Target string }
 
@@ -43,6 +46,7 @@ type Mark struct{}
 type Note struct{ Text string }
 
 func (Fault) intent()   {}
+func (Ask) intent()     {}
 func (Act) intent()     {}
 func (Page) intent()    {}
 func (Shell) intent()   {}

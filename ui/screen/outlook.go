@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +73,11 @@ func (o *Outlook) countPods(w *state.World, name string) {
 			o.Leaving++
 		}
 	}
+}
+
+// Leased says that a fault is on whose lease runs out, which is shown in seconds.
+func Leased(w *state.World) bool {
+	return slices.ContainsFunc(w.Faults.Active, func(f *state.Fault) bool { return f.Lease > 0 })
 }
 
 // Moving says whether something counts up or down at now that no event would

@@ -25,6 +25,7 @@ func drawDetail(s widget.Surface, cx *screen.Context) {
 		return
 	}
 	y := facts(in, cx, n)
+	y += drawFaults(in.Sub(0, y, w, min(h/4, 6)), cx, n)
 	list := pane.List(n)
 	t := pane.Components(cx, list, false)
 	t.Focused, t.Zone = cx.Selection.InComponents, ""
@@ -84,6 +85,25 @@ func facts(s widget.Surface, cx *screen.Context, n *state.Node) int {
 	}
 	if taints := taintLine(cx, n); taints != "" {
 		s.Fit(1, y, w-2, st.Warn, taints)
+		y++
+	}
+	return y
+}
+
+// drawFaults draws the faults that are on the node and returns the lines it took.
+func drawFaults(s widget.Surface, cx *screen.Context, n *state.Node) int {
+	w, h := s.Size()
+	y := 0
+	for _, f := range cx.World.Faults.On(n.Name) {
+		if y >= h {
+			break
+		}
+		says := string(f.Verdict)
+		if left, limited := f.Left(cx.Now); limited {
+			says += "  heals in " + widget.Age(left)
+		}
+		x := s.Fit(1, y, w-2, cx.Styles.Bad, f.ID+" "+f.Text)
+		s.Fit(x+2, y, w-x-3, cx.Styles.Muted, says)
 		y++
 	}
 	return y

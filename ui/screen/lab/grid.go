@@ -61,22 +61,26 @@ func groups(cx *screen.Context) [2][]*state.Node {
 // height is how many of h lines the nodes take.
 func height(cx *screen.Context, w, h int) int {
 	g := groups(cx)
-	t := layout(w, h, len(g[0]), len(g[1]))
+	links := laneCount(cx, h)
+	t := layout(w, h-links, len(g[0]), len(g[1]))
 	if t.columns == 0 {
-		return min(h, len(g[0])+len(g[1])+1)
+		return min(h, len(g[0])+len(g[1])+1+links)
 	}
-	return ceil(len(g[0]), t.columns)*t.control + ceil(len(g[1]), t.columns)*t.worker
+	return links + ceil(len(g[0]), t.columns)*t.control + ceil(len(g[1]), t.columns)*t.worker
 }
 
 func drawNodes(s widget.Surface, cx *screen.Context) {
 	w, h := s.Size()
 	groups := groups(cx)
-	t := layout(w, h, len(groups[0]), len(groups[1]))
+	links := laneCount(cx, h)
+	t := layout(w, h-links, len(groups[0]), len(groups[1]))
 	if t.columns == 0 {
-		drawList(s, cx)
+		drawList(s.Sub(0, 0, w, h-links), cx)
+		drawLanes(s.Sub(0, h-links, w, links), cx, nil)
 		return
 	}
 	y := 0
+	at := map[string]place{}
 	for g, group := range groups {
 		tall := t.control
 		if g == 1 {
@@ -86,8 +90,14 @@ func drawNodes(s widget.Surface, cx *screen.Context) {
 			box := s.Sub(i%t.columns*t.w, y+i/t.columns*tall, t.w, tall)
 			box.Zone("node/" + n.Name)
 			drawNode(box, cx, n)
+			at[n.Name] = place{x: i%t.columns*t.w + t.w/2 - 3*g, down: g == 0} // so that lines up and down differ
 		}
 		y += ceil(len(group), t.columns) * tall
+		if g == 0 {
+			strip := s.Sub(0, y, w, links)
+			defer func() { drawLanes(strip, cx, at) }() // once all places are known
+			y += links
+		}
 	}
 }
 

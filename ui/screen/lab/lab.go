@@ -32,8 +32,8 @@ func New() *Lab {
 	}
 	l := &Lab{
 		list:  screen.NewListKeys(),
-		left:  bind("←/h", "node to the left", "left", "h"),
-		right: bind("→/l", "node to the right", "right", "l"),
+		left:  bind("←", "node to the left", "left"),
+		right: bind("→", "node to the right", "right"),
 		focus: bind("tab", "components", "tab", "shift+tab", "enter"),
 		leave: bind("esc", "back to the nodes", "esc"),
 	}
