@@ -88,11 +88,14 @@ type Rule struct {
 	Packets uint64
 }
 
-// Rules are the rules of a table of IPv4, in order; none when there is no such
-// table.
-func (c *Conn) Rules(table string) ([]Rule, error) {
+// Rules are the rules of a table of IPv4, of one chain or with "" of all, in
+// order; none when there is no such table or chain.
+func (c *Conn) Rules(table, chain string) ([]Rule, error) {
 	ae := netlink.NewAttributeEncoder()
 	ae.String(unix.NFTA_RULE_TABLE, table)
+	if chain != "" {
+		ae.String(unix.NFTA_RULE_CHAIN, chain)
+	}
 	asked, err := ae.Encode()
 	if err != nil {
 		return nil, err
@@ -114,7 +117,7 @@ func (c *Conn) Rules(table string) ([]Rule, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list rules of table %s: %w", table, err)
 		}
-		if of != table {
+		if of != table || chain != "" && r.Chain != chain {
 			continue
 		}
 		r.Ordinal = next[r.Chain]

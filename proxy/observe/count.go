@@ -1,29 +1,35 @@
 package observe
 
 import (
-	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"time"
 
 	"workbench/cluster/event"
 	"workbench/proxy/conntrack"
-	"workbench/proxy/netfilter"
 	"workbench/proxy/rules"
 )
 
-// hits are the counters of rules as last read, by what makes a rule the same
-// rule: one that was written anew counts from 0 again.
-type hits map[string]uint64
+// hits are the counters of rules as last read, by chain and by the number the
+// kernel gave the rule. One that was written anew has another number and counts
+// from 0 again.
+type hits map[chain]map[uint64]uint64
 
-// since is how much a counter grew.
-func (h hits) since(id string, value uint64) uint64 {
-	last := h[id]
-	h[id] = value
-	if value < last {
-		return value // written anew
+// chain is where rules are.
+type chain struct{ table, name string }
+
+// since is how much the counter of a rule grew.
+func (h hits) since(in chain, now counter) uint64 {
+	if h[in] == nil {
+		h[in] = map[uint64]uint64{}
 	}
-	return value - last
+	last := h[in][now.id]
+	h[in][now.id] = now.packets
+	if now.packets < last {
+		return now.packets
+	}
+	return now.packets - last
 }
 
 // count brings the totals up to date and tells those that changed.
@@ -83,65 +89,98 @@ func (s *source) readTable() error {
 	return nil
 }
 
-// readHits reads the counters of the rules in iptables mode.
+// readHits reads the counters of the rules in iptables mode: of the chains that
+// dispatch to services, and of the endpoints of those services where they grew.
 func (s *source) readHits() error {
 	if s.Mode != rules.IPTables || s.set == nil {
 		return nil
 	}
-	counters, err := s.counters()
+	if s.lister.legacy {
+		s.take(s.set.Sources, s.listedCounters())
+		return nil
+	}
+	var first, second []rules.Source
+	for _, source := range s.set.Sources {
+		if source.Endpoint == "" {
+			first = append(first, source)
+		}
+	}
+	counters, err := s.counters(first)
 	if err != nil || counters == nil {
 		return err
 	}
-	seen := hits{}
+	grown := s.take(first, counters)
+	for _, source := range s.set.Sources {
+		if source.Endpoint != "" && grown[source.Key] {
+			second = append(second, source)
+		}
+	}
+	if counters, err = s.counters(second); err != nil || counters == nil {
+		return err
+	}
+	s.take(second, counters)
+	return nil
+}
+
+// take adds what counters of rules grew by, and says which services grew.
+func (s *source) take(sources []rules.Source, counters map[chain][]counter) map[string]bool {
+	services := map[string]bool{}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, source := range s.set.Sources {
-		c, ok := counters[spot{source.Table, source.Chain, source.Ordinal}]
-		if !ok {
+	for _, source := range sources {
+		in := chain{source.Table, source.Chain}
+		if source.Ordinal >= len(counters[in]) {
 			continue
 		}
-		grown := s.hits.since(c.id, c.packets)
-		seen[c.id] = c.packets
+		grown := s.hits.since(in, counters[in][source.Ordinal])
 		switch {
 		case grown == 0:
+			continue
 		case source.Rejects:
 			s.ledger.Rejected(source.Key, grown)
 		default:
 			s.ledger.Hits(source.Key, source.Endpoint, grown)
 		}
+		services[source.Key] = true
 	}
-	s.hits = seen
-	return nil
+	return services
 }
 
-// spot is where a rule is.
-type spot struct {
-	table, chain string
-	ordinal      int
-}
-
+// counter is a rule's, with the number that the kernel gave the rule.
 type counter struct {
-	id      string
+	id      uint64
 	packets uint64
 }
 
-// counters are the counters of all rules by place; nil when rules changed since
-// they were listed, so that places do not fit.
-func (s *source) counters() (map[spot]counter, error) {
-	out := map[spot]counter{}
-	if s.lister.legacy {
-		for _, r := range s.set.Rules {
-			out[spot{r.Table, r.Chain, r.Ordinal}] = counter{r.Line(), r.Packets}
-		}
-		return out, nil
+// listedCounters are those of the last listing of legacy iptables. Its rules have
+// no numbers: the same text is the same rule.
+func (s *source) listedCounters() map[chain][]counter {
+	out := map[chain][]counter{}
+	for _, r := range s.set.Rules {
+		in := chain{r.Table, r.Chain}
+		sum := fnv.New64a()
+		_, _ = sum.Write([]byte(r.Text))
+		out[in] = append(out[in], counter{sum.Sum64(), r.Packets})
 	}
-	for _, table := range []string{"nat", "filter"} {
-		all, err := s.kernel.Rules(table)
+	return out
+}
+
+// counters are the counters of the chains of some rules; nil when rules changed
+// since they were listed, so that places do not fit.
+func (s *source) counters(of []rules.Source) (map[chain][]counter, error) {
+	out := map[chain][]counter{}
+	for _, source := range of {
+		in := chain{source.Table, source.Chain}
+		if _, ok := out[in]; ok {
+			continue
+		}
+		all, err := s.kernel.Rules(in.table, in.name)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range all {
-			out[spot{table, r.Chain, r.Ordinal}] = counter{identity(table, r), r.Packets}
+		out[in] = make([]counter, len(all))
+		for i, r := range all {
+			out[in][i] = counter{r.Handle, r.Packets}
 		}
 	}
 	generation, err := s.kernel.Generation()
@@ -154,8 +193,17 @@ func (s *source) counters() (map[spot]counter, error) {
 	return out, nil
 }
 
-// identity: a rule that is written anew gets a new handle.
-func identity(table string, r netfilter.Rule) string { return fmt.Sprintf("%s %d", table, r.Handle) }
+// keepHits forgets the counters of chains that are gone.
+func (s *source) keepHits() {
+	kept := hits{}
+	for _, source := range s.set.Sources {
+		in := chain{source.Table, source.Chain}
+		if last, ok := s.hits[in]; ok {
+			kept[in] = last
+		}
+	}
+	s.hits = kept
+}
 
 // endpointsTold bounds the endpoints in one event, some 100 bytes each.
 const endpointsTold = 400

@@ -63,12 +63,8 @@ func (l lister) text(ctx context.Context, ns *namespace.Net) ([]byte, error) {
 	if l.mode == rules.NFTables {
 		return run(ctx, ns, l.program, "-a", "list", "table", "ip", "kube-proxy")
 	}
-	nat, err := run(ctx, ns, l.program, "-c", "-t", "nat")
-	if err != nil {
-		return nil, err
-	}
-	filter, err := run(ctx, ns, l.program, "-c", "-t", "filter")
-	return append(nat, filter...), err
+	// One call for all tables: it reads all of them whichever it prints.
+	return run(ctx, ns, l.program, "-c")
 }
 
 func (l lister) parse(text []byte) (*rules.Ruleset, error) {

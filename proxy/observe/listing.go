@@ -18,6 +18,13 @@ const (
 	shownLength  = 240
 )
 
+// Large rulesets that change all the time are listed a quarter of the time at
+// most, and once a second where that takes long.
+const (
+	listingShare = 4
+	longestRest  = time.Second
+)
+
 // list lists the rules anew and tells what changed.
 func (s *source) list(ctx context.Context, now time.Time) error {
 	began := time.Now()
@@ -36,6 +43,7 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 	added, removed := rules.Diff(s.set, set)
 	s.set = set
 	s.tell(set)
+	s.keepHits()
 	s.mu.Lock()
 	s.ledger.Learn(set.Services)
 	s.began = true // counters may have been reset
@@ -44,7 +52,9 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 		s.pending = now
 		s.sync.Added, s.sync.Removed, s.sync.Changes = 0, 0, nil
 	}
-	s.sync.Generation, s.sync.Rules, s.sync.Read = s.generation, len(set.Rules), time.Since(began)
+	took := time.Since(began)
+	s.sync.Generation, s.sync.Rules, s.sync.Read = s.generation, len(set.Rules), took
+	s.rest = now.Add(min(listingShare*took, longestRest))
 	if first {
 		return nil // all rules are new, to this reader
 	}

@@ -78,6 +78,8 @@ type source struct {
 	pending    time.Time       // since when
 	hits       hits
 
+	rest time.Time // no listing before
+
 	counted, tabled, matched, told, checked, listed time.Time
 	broken                                          string // the last error told
 
@@ -91,13 +93,9 @@ type source struct {
 // Run reads the node until ctx ends; then it returns nil. Failures are reported
 // as event.SourceState and retried.
 func Run(ctx context.Context, cfg Config) error {
-	if err := cfg.validate(); err != nil {
-		return fmt.Errorf("read proxy rules: %w", err)
-	}
-	s := &source{Config: cfg, healthz: newHealthz(cfg.Net), ledger: conntrack.NewLedger(), hits: hits{}}
-	var err error
-	if s.kernel, err = netfilter.Dial(cfg.Net); err != nil {
-		return fmt.Errorf("read proxy rules of %s: %w", cfg.Node, err)
+	s, err := open(cfg)
+	if err != nil {
+		return err
 	}
 	defer s.kernel.Close()
 	var listening sync.WaitGroup
@@ -115,6 +113,18 @@ func Run(ctx context.Context, cfg Config) error {
 			return nil
 		}
 	}
+}
+
+func open(cfg Config) (*source, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("read proxy rules: %w", err)
+	}
+	s := &source{Config: cfg, healthz: newHealthz(cfg.Net), ledger: conntrack.NewLedger(), hits: hits{}}
+	var err error
+	if s.kernel, err = netfilter.Dial(cfg.Net); err != nil {
+		return nil, fmt.Errorf("read proxy rules of %s: %w", cfg.Node, err)
+	}
+	return s, nil
 }
 
 // start finds out what can be observed on the node and says so.
@@ -217,6 +227,9 @@ func (s *source) poll(ctx context.Context, now time.Time) error {
 func (s *source) changed(now time.Time) (bool, error) {
 	if s.lister.legacy {
 		return now.Sub(s.listed) >= legacyEvery, nil
+	}
+	if now.Before(s.rest) {
+		return false, nil
 	}
 	generation, err := s.kernel.Generation()
 	if err != nil {

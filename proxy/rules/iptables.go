@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ParseIPTables reads the output of iptables-save, with or without -c, of any
-// tables of IPv4.
+// ParseIPTables reads the output of iptables-save, with or without -c: the rules
+// of the tables nat and filter.
 func ParseIPTables(text []byte) (*Ruleset, error) {
 	set := &Ruleset{Mode: IPTables}
 	chains := map[string][]args{}
@@ -22,6 +22,7 @@ func ParseIPTables(text []byte) (*Ruleset, error) {
 		switch {
 		case strings.HasPrefix(line, "*"):
 			table = line[1:]
+		case table != "nat" && table != "filter":
 		case strings.HasPrefix(line, "[") || strings.HasPrefix(line, "-A "):
 			rule, err := parseSaved(line)
 			if err != nil {
@@ -122,7 +123,7 @@ func parseArgs(r Rule) args {
 
 // fields splits a rule at spaces, but not inside double quotes.
 func fields(text string) []string {
-	var out []string
+	out := make([]string, 0, 24)
 	for len(text) > 0 {
 		text = strings.TrimLeft(text, " ")
 		if strings.HasPrefix(text, `"`) {
@@ -134,7 +135,11 @@ func fields(text string) []string {
 				end++
 			}
 			end = min(end, len(text))
-			out = append(out, strings.ReplaceAll(text[1:end], `\"`, `"`))
+			word := text[1:end]
+			if strings.Contains(word, `\`) {
+				word = strings.ReplaceAll(word, `\"`, `"`)
+			}
+			out = append(out, word)
 			text = text[min(end+1, len(text)):]
 			continue
 		}

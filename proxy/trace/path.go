@@ -143,7 +143,7 @@ func listed(ctx context.Context, mode string, ns *namespace.Net) (map[ruleID]rul
 		tables[r.Table] = true
 	}
 	for name := range tables {
-		numbered, err := kernel.Rules(name)
+		numbered, err := kernel.Rules(name, "")
 		if err != nil {
 			return nil, err
 		}

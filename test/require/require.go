@@ -26,6 +26,16 @@ func Root(t testing.TB) {
 	decide(t, privileges())
 }
 
+// Programs skips the test where a program is not installed.
+func Programs(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			decide(t, "needs "+name)
+		}
+	}
+}
+
 // Lab skips the test like Root, and where this machine cannot run a lab of
 // that many nodes.
 func Lab(t testing.TB, nodes int) {
