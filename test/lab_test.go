@@ -30,6 +30,8 @@ func TestLab(t *testing.T) {
 		{"RefusesWhatCannotBe", testRefusals},
 		{"SurvivesTheLossOfTheLeader", testLeaderLoss},
 		{"SurvivesTheLossOfAWorker", testWorkerLoss},
+		{"Records", testRecords},
+		{"Rewinds", testRewinds},
 		{"PausesNodes", testPause},
 		{"StopsNodesInOrder", testOrderlyStop},
 		{"KillsAndRestartsComponents", testComponents},

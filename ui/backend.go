@@ -18,7 +18,8 @@ type Backend interface {
 	// World is a snapshot of the lab. The caller owns it.
 	World(ctx context.Context) (*state.World, error)
 	// Follow calls emit with the events after seq, in batches and in order, until
-	// ctx ends or the stream breaks, and returns the cause.
+	// ctx ends or the stream breaks, and returns the cause. What is routine may
+	// come once a second.
 	Follow(ctx context.Context, after uint64, emit func([]event.Event)) error
 	// Window is the stretch of the lab's past that an instant is in.
 	Window(ctx context.Context, at history.Instant) (history.Window, error)

@@ -8,8 +8,8 @@ import (
 
 // The pace of batches.
 const (
-	frame = 33 * time.Millisecond // of what changes the picture
-	lull  = time.Second           // of samples and heartbeats
+	frame = 33 * time.Millisecond  // of what changes the picture
+	lull  = 500 * time.Millisecond // of samples and heartbeats
 )
 
 // batcher gathers items from one goroutine and hands them over in another, in

@@ -69,32 +69,11 @@ func follow(ctx context.Context, b Backend, after uint64, send func(tea.Msg)) er
 	return err
 }
 
-// urgent says whether any of the events changes more than a number.
+// urgent says whether any of the events changes more than a number. A lab sends
+// what is not together with what is, or by itself once a second.
 func urgent(events []event.Event) bool {
 	for _, e := range events {
-		switch b := e.Body.(type) {
-		case event.ComponentUsage, event.RaftStatus, event.RaftEntries, event.RaftDisk, event.KubeLease:
-		case event.RaftMessages:
-			for _, l := range b.Lanes {
-				if l.Kind.Election() {
-					return true
-				}
-			}
-		case event.KubeChange:
-			if !b.Heartbeat {
-				return true
-			}
-		case event.KubeRequests:
-			// Who made a change follows it; a refusal can wait as well.
-		case event.KubeLag:
-			if b.Behind > 0 || b.Error != "" {
-				return true
-			}
-		case event.Probe:
-			if !b.OK {
-				return true
-			}
-		default:
+		if !event.Routine(e.Body) {
 			return true
 		}
 	}

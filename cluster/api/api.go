@@ -6,7 +6,8 @@
 //	GET  /v1/world?at=INSTANT          as it was; an instant is an RFC 3339 time or an event's number
 //	GET  /v1/window?at=INSTANT         the keyframe before it in one line, then the events up to the next, NDJSON
 //	GET  /v1/oldest                    the oldest instant that can be shown, JSON
-//	GET  /v1/events?after=N&follow=1   events after N, NDJSON, in order; limit=M ends after M of them
+//	GET  /v1/events?after=N&follow=1   events after N, NDJSON, in order; limit=M ends after M of them;
+//	                                   lull=1s sends what is routine at most once a second
 //	POST /v1/act                       Request; refused with Problem
 //	POST /v1/faults                    FaultRequest; answers event.FaultInjected
 //	POST /v1/heal                      HealRequest; answers Healed

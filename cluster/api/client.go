@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"workbench/cluster/event"
 	"workbench/cluster/state"
@@ -90,27 +92,28 @@ func (c *Client) World(ctx context.Context) (*state.World, error) {
 // Follow calls emit with every event after a sequence number, in order, until
 // ctx ends or the supervisor does. Batches are as large as what has arrived.
 func (c *Client) Follow(ctx context.Context, after uint64, emit func([]event.Event)) error {
-	return c.events(ctx, after, true, 0, emit)
+	return c.events(ctx, after, "&follow=1", emit)
+}
+
+// FollowPaced is Follow, but what is routine (event.Routine) comes at most once in
+// a lull; anything else comes at once, and all in order.
+func (c *Client) FollowPaced(ctx context.Context, after uint64, lull time.Duration, emit func([]event.Event)) error {
+	return c.events(ctx, after, "&follow=1&lull="+lull.String(), emit)
 }
 
 // Events calls emit with the events after a sequence number that exist now.
 func (c *Client) Events(ctx context.Context, after uint64, emit func([]event.Event)) error {
-	return c.events(ctx, after, false, 0, emit)
+	return c.events(ctx, after, "", emit)
 }
 
 // Range calls emit with at most limit of the events after a sequence number.
 func (c *Client) Range(ctx context.Context, after, limit uint64, emit func([]event.Event)) error {
-	return c.events(ctx, after, false, limit, emit)
+	return c.events(ctx, after, "&limit="+strconv.FormatUint(limit, 10), emit)
 }
 
-func (c *Client) events(ctx context.Context, after uint64, follow bool, limit uint64, emit func([]event.Event)) error {
-	path := "/v1/events?after=" + strconv.FormatUint(after, 10)
-	if follow {
-		path += "&follow=1"
-	}
-	if limit > 0 {
-		path += "&limit=" + strconv.FormatUint(limit, 10)
-	}
+func (c *Client) events(ctx context.Context, after uint64, how string, emit func([]event.Event)) error {
+	follow := strings.HasPrefix(how, "&follow")
+	path := "/v1/events?after=" + strconv.FormatUint(after, 10) + how
 	resp, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"workbench/cluster/event"
 	"workbench/cluster/history"
@@ -97,6 +98,14 @@ func events(lab Lab, w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	pause := time.Duration(0)
+	if s := r.URL.Query().Get("lull"); s != "" {
+		var err error
+		if pause, err = time.ParseDuration(s); err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+	}
 	follow := r.URL.Query().Get("follow") != ""
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	flush := http.NewResponseController(w)
@@ -104,8 +113,9 @@ func events(lab Lab, w http.ResponseWriter, r *http.Request) {
 	enc := json.NewEncoder(w)
 	reader := lab.Reader(after)
 	defer reader.Close()
+	paced := lull{reader: reader, length: pause, nodes: map[string]string{}}
 	for until := lab.Last(); limit > 0 && (follow || after < until); {
-		batch, err := reader.Next(r.Context())
+		batch, err := paced.next(r.Context())
 		if err != nil {
 			return
 		}

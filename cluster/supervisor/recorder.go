@@ -44,6 +44,9 @@ func (r *recorder) Record(events ...event.Event) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for i := range events {
+		events[i].Time = events[i].Time.Round(0).UTC() // as the journal has it: the world is the fold of that
+	}
 	last, err := r.journal.Append(events...)
 	if err != nil {
 		// A full disk must not stop the lab: what is shown live stays true,

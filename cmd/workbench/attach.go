@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -49,6 +50,14 @@ func newBackend(client *api.Client, place layout.Lab) (backend, error) {
 		return backend{}, fmt.Errorf("find the workbench binary: %w", err)
 	}
 	return backend{Client: client, place: place, self: self}, nil
+}
+
+// redraws is how often the app shows samples and heartbeats.
+const redraws = time.Second
+
+// Follow implements ui.Backend.
+func (b backend) Follow(ctx context.Context, after uint64, emit func([]event.Event)) error {
+	return b.FollowPaced(ctx, after, redraws, emit)
 }
 
 // Act implements ui.Backend.

@@ -14,6 +14,7 @@ import (
 
 	"workbench/cluster/api"
 	"workbench/cluster/event"
+	"workbench/cluster/history"
 	"workbench/cluster/layout"
 	"workbench/cluster/state"
 	"workbench/test/require"
@@ -142,6 +143,18 @@ func (l *Lab) World() *state.World {
 	w, err := l.client.World(ctx)
 	if err != nil {
 		l.t.Fatalf("read the lab's state: %v", err)
+	}
+	return w
+}
+
+// At is the lab's state at an instant.
+func (l *Lab) At(at history.Instant) *state.World {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	w, err := l.client.At(ctx, at)
+	if err != nil {
+		l.t.Fatalf("read the lab's state at %s: %v", at, err)
 	}
 	return w
 }
