@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,9 @@ func record(t testing.TB, j *journal.Journal, h *History, w *state.World, events
 		}
 		e.Seq, e.Time = seq, e.Time.Round(0).UTC()
 		w.Apply(e)
+		for h != nil && len(h.work) == cap(h.work) {
+			runtime.Gosched() // here no keyframe may be put off
+		}
 		if h != nil {
 			h.Keep(e, w, j.Written())
 		}
