@@ -90,6 +90,7 @@ func TestTwoLabs(t *testing.T) {
 	one := harness.Up(t, harness.Opts{ControlPlanes: 1, Workers: 1, Name: "one"})
 	two := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 1, Name: "two", State: one.State})
 	two.Boot()
+	testRaftEntry(t, one) // a member without peers has a log too
 	if one.World().Topology.APIAddress == two.World().Topology.APIAddress {
 		t.Errorf("both labs have the API at %s", one.World().Topology.APIAddress)
 	}

@@ -26,6 +26,7 @@ func TestLab(t *testing.T) {
 		{"ResolvesNames", testDNS},
 		{"Schedules", testSchedules},
 		{"TakesThePulse", testPulse},
+		{"SeesRaft", testRaft},
 		{"TellsTheTruth", testTellsTheTruth},
 		{"RefusesWhatCannotBe", testRefusals},
 		{"SurvivesTheLossOfTheLeader", testLeaderLoss},

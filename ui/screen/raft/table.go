@@ -19,7 +19,7 @@ func (r *Raft) table(cx *screen.Context, names []string) widget.Table {
 		{Title: "LAST", Right: true, Drop: 6}, {Title: "COMMIT", Right: true}, {Title: "APPLIED", Right: true, Drop: 3},
 		{Title: "MATCH/NEXT", Right: true, Drop: 2}, {Title: "FLOW", Drop: 8}, {Title: "BEHIND", Right: true, Drop: 4},
 		{Title: "HEARD", Right: true, Drop: 1}, {Title: "FSYNC p50 p99", Right: true, Drop: 7}, {Title: "BACKEND p99", Right: true, Drop: 11},
-		{Title: "DB", Right: true, Drop: 9}, {Title: "USED", Right: true, Drop: 12}, {Title: "PROCESS"}, {Title: "ID", Drop: 10},
+		{Title: "DB", Right: true, Drop: 9}, {Title: "USED", Right: true, Drop: 12}, {Title: "LINK", Drop: 13}, {Title: "PROCESS"}, {Title: "ID", Drop: 10},
 	}}
 	for _, name := range names {
 		t.Rows = append(t.Rows, tableRow(cx, cx.World.Raft.Members[name]))
@@ -41,7 +41,7 @@ func tableRow(cx *screen.Context, m *state.Member) []widget.Cell {
 		text(widget.Count(m.Term)), text(dash(m.Vote)), text(widget.Count(m.Last)), text(widget.Count(m.Commit)),
 		text(widget.Count(m.Applied)), text(match), text(flow), text(behind), heard(cx, m),
 		text(latencies(disk.Fsync)), text(bound(disk.Commit, disk.Commit.P99)),
-		text(size(max(m.DBBytes, disk.DBBytes))), text(usedShare(disk.DBInUse, disk.DBBytes)),
+		text(size(max(m.DBBytes, disk.DBBytes))), text(usedShare(disk.DBInUse, disk.DBBytes)), link(cx, m.Node),
 		{Text: process.Glyph + " " + process.Word, Style: process.Style}, {Text: m.MemberID, Style: st.Muted},
 	}
 }
@@ -122,4 +122,42 @@ func size(n int64) string {
 		return "-"
 	}
 	return widget.Bytes(n)
+}
+
+// link is what faults do to packets between a member and the leader, or, where
+// there is none, any other member; the worse direction.
+func link(cx *screen.Context, name string) widget.Cell {
+	leader := cx.World.Raft.Leader()
+	if name == leader {
+		return widget.Cell{Text: "-", Style: cx.Styles.Muted}
+	}
+	for _, peer := range members(cx) {
+		if peer == name || leader != "" && peer != leader {
+			continue
+		}
+		if text := linkFault(cx.World.Link(peer, name), cx.World.Link(name, peer)); text != "" {
+			return widget.Cell{Text: text, Style: cx.Styles.Bad}
+		}
+	}
+	return widget.Cell{Text: "whole", Style: cx.Styles.Muted}
+}
+
+// linkFault names what is wrong with a link's directions, each nil when whole.
+func linkFault(there, back *event.LinkCondition) string {
+	for _, c := range []*event.LinkCondition{there, back} {
+		switch {
+		case c == nil:
+		case c.Cut && there != nil && back != nil && there.Cut && back.Cut:
+			return "CUT"
+		case c.Cut:
+			return "CUT " + c.From + ">" + c.To
+		case c.Loss > 0:
+			return fmt.Sprintf("%.0f%% lost", c.Loss*100)
+		case c.Delay > 0:
+			return "+" + widget.Short(c.Delay)
+		case c.Rate > 0:
+			return "slow"
+		}
+	}
+	return ""
 }

@@ -175,6 +175,9 @@ func cutOff(cx *screen.Context, now standing, name string) string {
 	if p := cx.World.Raft.Pair(leader, name); p != nil && p.Waiting > 0 {
 		text += fmt.Sprintf(", %s to it are not acknowledged", widget.Plural(p.Waiting, "message"))
 	}
+	if there, back := cx.World.Link(leader, name), cx.World.Link(name, leader); there != nil && there.Cut || back != nil && back.Cut {
+		text += "; a fault cuts the link (workbench heal --all)"
+	}
 	if m.Role == event.RaftPreCandidate {
 		return text + fmt.Sprintf(". It asks for pre-votes and gets no majority, so its term stays %d.", m.Term)
 	}
