@@ -186,6 +186,10 @@ func (h *History) Oldest(ctx context.Context) (Instant, error) {
 // base is the keyframe to begin with for an instant, its JSON, and the number of
 // the one after it, 0 for none.
 func (h *History) base(at Instant) (raw []byte, k keyframe, next uint64, err error) {
+	// What the log dropped since the last keyframe cannot be shown any more.
+	if err := h.store.trim(h.cfg.Log.First()); err != nil {
+		h.cfg.Logger.Warn("drop old keyframes", "cause", err)
+	}
 	for {
 		k, next, found := h.store.before(at)
 		if found {

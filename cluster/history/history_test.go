@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,7 +118,7 @@ func TestAtIsTheFoldFromTheStart(t *testing.T) {
 		"kept slowly": {Every: 50},
 		"made":        {Every: 40},
 		"on disk":     {Every: 60, Pace: time.Nanosecond, Dir: filepath.Join(t.TempDir(), "keyframes")},
-		"thinned":     {Every: 20, Pace: time.Nanosecond, MaxBytes: 60_000},
+		"thinned":     {Every: 20, Pace: time.Nanosecond, MaxBytes: 150_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := openJournal(t, t.TempDir(), journal.Options{SegmentBytes: 100_000, Tail: 10})
@@ -217,7 +218,7 @@ func TestOldEventsAreGone(t *testing.T) {
 	j := openJournal(t, t.TempDir(), journal.Options{SegmentBytes: 8_000, MaxBytes: 60_000, Tail: 1})
 	h := openHistory(t, Config{Log: OfJournal(j), Every: 50, Pace: time.Nanosecond})
 	events := failover(t)
-	record(t, j, h, state.New(), append(events, events...))
+	record(t, j, h, state.New(), slices.Concat(events, events, events))
 	_ = h.Close() // the last keyframe is written
 	if j.First() == 1 {
 		t.Fatal("nothing was dropped")
