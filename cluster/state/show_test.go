@@ -46,6 +46,8 @@ func show(w *World, what string) (string, error) {
 		showKube(line, &w.Kube)
 	case "sched":
 		showSched(line, &w.Sched)
+	case "changes":
+		showChanges(line, &w.Changes)
 	case "probes":
 		for _, target := range slices.Sorted(maps.Keys(w.Probes)) {
 			p := w.Probes[target]
