@@ -28,6 +28,7 @@ func TestLab(t *testing.T) {
 		{"TakesThePulse", testPulse},
 		{"SeesRaft", testRaft},
 		{"TellsTheTruth", testTellsTheTruth},
+		{"WatchesEveryChange", testWatch},
 		{"RefusesWhatCannotBe", testRefusals},
 		{"SurvivesTheLossOfTheLeader", testLeaderLoss},
 		{"SurvivesTheLossOfAWorker", testWorkerLoss},
