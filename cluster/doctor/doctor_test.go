@@ -119,6 +119,8 @@ var findings = []struct {
 		c.write("sys/fs/cgroup/workbench/demo/w1/cgroup.procs", "77\n")
 	}, "leftovers", OK, "none", "", false},
 	{"port taken", func(c *computer) { c.stoppedLab(); c.taken[41234] = true }, "API port of demo", Warn, "127.0.0.1:41234 is used by another program", "ss -ltnp 'sport = :41234'  # shows which; end it", false},
+	{"no nft for a lab that needs it", func(c *computer) { c.nftablesLab() }, "nft", Fail, "not installed", "apt-get update && env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nftables", true},
+	{"nft", func(c *computer) { c.nftablesLab(); c.programs["nft"] = true }, "nft", OK, "/usr/sbin/nft", "", false},
 	{"port free", func(c *computer) { c.stoppedLab() }, "API port of demo", OK, "127.0.0.1:41234 is free", "", false},
 }
 
@@ -138,6 +140,10 @@ func (c *computer) deadLab() {
 
 func (c *computer) stoppedLab() {
 	c.write("root/.local/state/workbench/demo/lab.json", `{"apiPort": 41234}`)
+}
+
+func (c *computer) nftablesLab() {
+	c.write("root/.local/state/workbench/demo/lab.json", `{"apiPort": 41234, "lab": {"spec": {"network": {"proxyMode": "nftables"}}}}`)
 }
 
 func TestFindings(t *testing.T) {

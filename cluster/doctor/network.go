@@ -9,10 +9,38 @@ import (
 	"syscall"
 
 	"workbench/cluster/layout"
+	"workbench/cluster/spec"
 )
 
 func (d *doctor) checkNetwork(ctx context.Context) []Check {
-	return append([]Check{d.checkLinks(ctx), d.checkBridgeFilter(), d.checkRules(ctx), d.checkConntrack()}, d.checkPorts()...)
+	return append([]Check{d.checkLinks(ctx), d.checkBridgeFilter(), d.checkRules(ctx), d.checkConntrack()}, append(d.checkNFT(), d.checkPorts()...)...)
+}
+
+// checkNFT looks for nft where a lab's kube-proxy writes nftables rules: it runs
+// nft to do so.
+func (d *doctor) checkNFT() []Check {
+	state := filepath.Join(d.root, d.options.StateDir)
+	names, err := layout.List(state)
+	if err != nil {
+		return nil // checkStateDir says why
+	}
+	var wanted []string
+	for _, name := range names {
+		saved, err := layout.Lab{State: state, Name: name}.Load()
+		if err == nil && saved.Lab.Spec.Network.ProxyMode == spec.NFTables {
+			wanted = append(wanted, name)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	c := Check{Name: "nft", Status: OK, Why: "kube-proxy writes the rules of " + strings.Join(wanted, ", ") + " with it (proxyMode nftables)"}
+	path, err := d.commands.LookPath("nft")
+	if err != nil {
+		return []Check{d.missing(c, "nftables", "not installed")}
+	}
+	c.Found = path
+	return []Check{c}
 }
 
 func (d *doctor) checkLinks(ctx context.Context) Check {
