@@ -98,7 +98,9 @@ func TestTraceNamesEveryRule(t *testing.T) {
 					return s.Verdict == "accept" && strings.Contains(s.Rule, "--to-destination "+got.Endpoint)
 				})
 				// A client that is no pod is masqueraded.
-				has(t, got, "the masquerade rule", func(s event.ProxyStep) bool { return s.Chain == "KUBE-POSTROUTING" && strings.Contains(s.Rule, "MASQUERADE") })
+				has(t, got, "the masquerade rule", func(s event.ProxyStep) bool {
+					return s.Chain == "KUBE-POSTROUTING" && strings.Contains(s.Rule, "MASQUERADE")
+				})
 				if got.Masqueraded != "" && !strings.HasPrefix(got.Masqueraded, proxytest.Address) {
 					t.Logf("seen as %s", got.Masqueraded)
 				}
@@ -107,7 +109,9 @@ func TestTraceNamesEveryRule(t *testing.T) {
 			has(t, got, "the service map", func(s event.ProxyStep) bool {
 				return s.Chain == "services" && strings.HasPrefix(s.Verdict, "goto service-")
 			})
-			has(t, got, "the choice", func(s event.ProxyStep) bool { return s.Meaning == "choose by chance, one of 2" && s.Verdict == "accept" })
+			has(t, got, "the choice", func(s event.ProxyStep) bool {
+				return s.Meaning == "choose by chance, one of 2" && s.Verdict == "accept"
+			})
 		})
 	}
 }
