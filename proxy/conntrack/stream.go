@@ -17,7 +17,7 @@ import (
 const (
 	groupNew     = 1 // NFNLGRP_CONNTRACK_NEW
 	groupDestroy = 3 // NFNLGRP_CONNTRACK_DESTROY
-	messageNew   = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK<<8 | 0)
+	messageNew   = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK << 8)
 	messageGet   = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK<<8 | 1)
 	messageEnd   = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK<<8 | 2)
 )

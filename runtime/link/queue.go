@@ -14,7 +14,7 @@ import (
 // Messages and attributes of nfnetlink_queue (linux/netfilter/nfnetlink_queue.h).
 const (
 	subsysQueue  = 3 << 8
-	msgPacket    = subsysQueue | 0
+	msgPacket    = subsysQueue
 	msgConfig    = subsysQueue | 2
 	msgBatch     = subsysQueue | 3
 	attrPacket   = 1 // NFQA_PACKET_HDR

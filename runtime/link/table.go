@@ -12,7 +12,7 @@ import (
 // where iptables keeps its tables unless it is the legacy one.
 const (
 	subsysTables = 10 << 8
-	newTable     = subsysTables | 0
+	newTable     = subsysTables
 	getTable     = subsysTables | 1
 	delTable     = subsysTables | 2
 	batchBegin   = 0x10
