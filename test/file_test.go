@@ -91,4 +91,5 @@ func TestLabFile(t *testing.T) {
 	if !strings.HasPrefix(ip, "10.101.") || !strings.Contains(out, "pod=server") {
 		t.Errorf("Service %s answers %q", ip, out)
 	}
+	testProxy(t, lab)
 }

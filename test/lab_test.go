@@ -30,6 +30,7 @@ func TestLab(t *testing.T) {
 		{"TellsTheTruth", testTellsTheTruth},
 		{"WatchesEveryChange", testWatch},
 		{"RefusesWhatCannotBe", testRefusals},
+		{"ShowsProxyRules", testProxy},
 		{"SurvivesTheLossOfTheLeader", testLeaderLoss},
 		{"SurvivesTheLossOfAWorker", testWorkerLoss},
 		{"Records", testRecords},
