@@ -98,7 +98,15 @@ func (r *ipReader) follow(s *event.ProxyService, chain string, depth int) string
 				masquerade(s, masqueradeWords(a))
 			}
 			if strings.HasPrefix(a.to, "KUBE-SVC-") || strings.HasPrefix(a.to, "KUBE-SVL-") || strings.HasPrefix(a.to, "KUBE-EXT-") {
-				policy = r.follow(s, a.to, depth+1)
+				end := r.follow(s, a.to, depth+1)
+				switch {
+				case a.sourceType == "LOCAL":
+					// Only the local policy has a way of its own for the node's
+					// clients; without an endpoint on the node it is all there is.
+					policy = Local
+				case policy != Local:
+					policy = end
+				}
 			}
 		}
 		return policy

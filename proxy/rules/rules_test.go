@@ -191,3 +191,33 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestLocalPolicyWithoutALocalEndpoint holds that a node which has none of a
+// service's endpoints does not pass for one that sends traffic everywhere.
+func TestLocalPolicyWithoutALocalEndpoint(t *testing.T) {
+	text, err := os.ReadFile("testdata/iptables-save.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := strings.Count(string(text), "\n")
+	var kept []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "KUBE-SVL-4UDSYVHJNXWHWIRT") {
+			kept = append(kept, line)
+		}
+	}
+	if len(kept) == before {
+		t.Fatal("the listing has no local chain")
+	}
+	set, err := rules.ParseIPTables([]byte(strings.Join(kept, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range set.Services {
+		for _, f := range s.Frontends {
+			if s.Key == "default/web-np" && f.Kind != rules.Cluster && f.Policy != rules.Local {
+				t.Errorf("%s %s is %q, want %q", s.Key, f.Kind, f.Policy, rules.Local)
+			}
+		}
+	}
+}
