@@ -16,8 +16,8 @@ import (
 // The bounds of a frame: what a kill of the recorder loses at most, and what a
 // damage makes unreadable.
 const (
-	frameEvents = 512
-	frameBytes  = 256 << 10
+	frameEvents = 128
+	frameBytes  = 64 << 10
 )
 
 // endReserve is kept free for the end mark, in bytes.
