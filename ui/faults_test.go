@@ -1,10 +1,7 @@
 package ui
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,20 +16,9 @@ import (
 // delay, a loss, a partition and a frozen node.
 func faulty(t *testing.T, cfg Config, w, h int) *driver {
 	t.Helper()
-	file, err := os.Open("testdata/faults.jsonl")
+	events, err := readEvents("testdata/faults.jsonl")
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer file.Close()
-	var events []event.Event
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e event.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatal(err)
-		}
-		events = append(events, e)
 	}
 	out := &recorder{}
 	d := &driver{t: t, m: newApp(cfg, out), out: out}

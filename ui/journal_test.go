@@ -344,8 +344,11 @@ func TestStory(t *testing.T) {
 }
 
 // recorded is the journal file, read once.
-var recorded = sync.OnceValues(func() ([]event.Event, error) {
-	data, err := os.ReadFile(journal)
+var recorded = sync.OnceValues(func() ([]event.Event, error) { return readEvents(journal) })
+
+// readEvents reads a file of events, one a line.
+func readEvents(path string) ([]event.Event, error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -360,7 +363,22 @@ var recorded = sync.OnceValues(func() ([]event.Event, error) {
 		events = append(events, e)
 	}
 	return events, lines.Err()
-})
+}
+
+// eventsUntil are the events of a file up to a moment in seconds from its first.
+func eventsUntil(t testing.TB, path string, moment float64) []event.Event {
+	t.Helper()
+	events, err := readEvents(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range events {
+		if e.Time.Sub(events[0].Time).Seconds() > moment {
+			return events[:i]
+		}
+	}
+	return events
+}
 
 // readJournal is the recorded journal up to a moment in seconds.
 func readJournal(t testing.TB, until float64) []event.Event {

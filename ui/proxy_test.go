@@ -1,16 +1,11 @@
 package ui
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"os"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
 
-	"workbench/cluster/event"
 	"workbench/cluster/state"
 )
 
@@ -30,23 +25,7 @@ const (
 // openProxy starts the app at a moment of that journal, on its screen.
 func openProxy(t *testing.T, w, h int, moment float64) *driver {
 	t.Helper()
-	raw, err := os.ReadFile(proxyJournal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var events []event.Event
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e event.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatal(err)
-		}
-		if len(events) > 0 && e.Time.Sub(events[0].Time).Seconds() > moment {
-			break
-		}
-		events = append(events, e)
-	}
+	events := eventsUntil(t, proxyJournal, moment)
 	out := &recorder{}
 	d := &driver{t: t, m: newApp(Config{}, out), out: out}
 	d.m.Init()

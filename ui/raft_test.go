@@ -1,10 +1,7 @@
 package ui
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -30,24 +27,7 @@ const (
 // openRaft starts the app on the Raft screen at a moment of the recording.
 func openRaft(t *testing.T, w, h int, moment float64) *driver {
 	t.Helper()
-	f, err := os.Open(raftJournal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var events []event.Event
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e event.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatal(err)
-		}
-		if len(events) > 0 && e.Time.Sub(events[0].Time).Seconds() > moment {
-			break
-		}
-		events = append(events, e)
-	}
+	events := eventsUntil(t, raftJournal, moment)
 	out := &recorder{}
 	d := &driver{t: t, m: newApp(Config{}, out), out: out}
 	d.m.Init()

@@ -1,11 +1,7 @@
 package ui
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -20,19 +16,9 @@ import (
 // one gated, one for a scheduler that does not exist, a preemption, a cordon.
 func scheduled(t testing.TB) []event.Event {
 	t.Helper()
-	data, err := os.ReadFile("testdata/schedule.jsonl")
+	events, err := readEvents("testdata/schedule.jsonl")
 	if err != nil {
 		t.Fatal(err)
-	}
-	var events []event.Event
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e event.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatal(err)
-		}
-		events = append(events, e)
 	}
 	return events
 }
