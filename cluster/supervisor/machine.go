@@ -290,7 +290,12 @@ func (s *Supervisor) claim(name string) (release func(), err error) {
 	}, nil
 }
 
-// pauseNode freezes every process of the node.
+// freezing bounds how long a paused node is awaited: a process that is in a
+// system call or waits for a processor stops when that is over.
+const freezing = 3 * time.Second
+
+// pauseNode freezes every process of the node, and says so when all of them
+// have stopped.
 func (s *Supervisor) pauseNode(name string) error {
 	m, err := s.machine(name)
 	if err != nil {
@@ -302,7 +307,11 @@ func (s *Supervisor) pauseNode(name string) error {
 	if err := m.group.Signal(m.handle.PID, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	s.rec.Emit(event.NodeState{Node: name, State: event.NodePaused, PID: m.handle.PID, Cause: "paused by a user"})
+	cause := "paused by a user"
+	if f := s.await(s.background, freezing, func() (finding, bool) { return verifyFrozen(m) }); f.verdict != event.FaultLanded {
+		cause += "; " + f.text
+	}
+	s.rec.Emit(event.NodeState{Node: name, State: event.NodePaused, PID: m.handle.PID, Cause: cause})
 	return nil
 }
 

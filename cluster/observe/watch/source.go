@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -28,7 +29,8 @@ type source struct {
 	client rest.Interface
 	health *health
 	emit   func(event.Body)
-	seen   map[string]revision // by event.Meta.Key
+	seen   map[string]revision       // by event.Meta.Key
+	nodes  map[string]event.KubeNode // as emitted last, without the revision
 
 	synced    bool // all that existed was emitted
 	streaming bool // a watch is open
@@ -111,10 +113,29 @@ func (s *source) Update(object any) error {
 	if err != nil {
 		return err
 	}
-	if s.note(accessor) {
-		s.emit(s.kind.project(object))
+	if !s.note(accessor) {
+		return nil
+	}
+	if body := s.kind.project(object); s.news(body) {
+		s.emit(body)
 	}
 	return nil
+}
+
+// news tells whether a body says more than the last of its object. A kubelet
+// writes its Node every few seconds only to say that it lives; its Lease says so
+// too.
+func (s *source) news(body event.Body) bool {
+	n, ok := body.(event.KubeNode)
+	if !ok {
+		return true
+	}
+	n.ResourceVersion = ""
+	if last, ok := s.nodes[n.Key()]; ok && reflect.DeepEqual(last, n) {
+		return false
+	}
+	s.nodes[n.Key()] = n
+	return true
 }
 
 // Delete implements cache.ReflectorStore.
@@ -125,6 +146,7 @@ func (s *source) Delete(object any) error {
 	}
 	m := projectMeta(accessor)
 	delete(s.seen, m.Key())
+	delete(s.nodes, m.Key())
 	s.emit(event.KubeDeleted{Kind: s.kind.name, Meta: m})
 	return nil
 }
@@ -159,11 +181,14 @@ func (s *source) Replace(objects []any, _ string) error {
 	for key := range s.seen {
 		if _, exists := slices.BinarySearch(keys, key); !exists {
 			delete(s.seen, key)
+			delete(s.nodes, key)
 		}
 	}
 	slices.SortFunc(list, func(a, b found) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.key, b.key)) })
 	for _, f := range list {
-		s.emit(f.body)
+		if s.news(f.body) {
+			s.emit(f.body)
+		}
 	}
 	s.emit(event.KubeSynced{Kind: s.kind.name, Keys: keys})
 	s.synced = true

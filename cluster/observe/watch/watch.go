@@ -85,7 +85,7 @@ func Run(ctx context.Context, cfg Config) error {
 	var group errgroup.Group
 	for _, k := range all {
 		group.Go(func() error {
-			s := &source{kind: k, client: k.client(clients), health: health, emit: cfg.Emit, seen: map[string]revision{}}
+			s := &source{kind: k, client: k.client(clients), health: health, emit: cfg.Emit, seen: map[string]revision{}, nodes: map[string]event.KubeNode{}}
 			cache.NewReflectorWithOptions(s.listWatch(), k.object, s, cache.ReflectorOptions{
 				Name:    k.name,
 				Backoff: &wait.Backoff{Duration: firstDelay, Factor: 2, Steps: 10, Cap: lastDelay},

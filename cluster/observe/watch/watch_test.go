@@ -229,3 +229,27 @@ func TestConfigIsRefused(t *testing.T) {
 		t.Error("ran with a broken authority")
 	}
 }
+
+// A Node that is written only to say that it lives is no news.
+func TestHeartbeatsOfNodesAreNoNews(t *testing.T) {
+	api := newAPIServer(t)
+	node := func(beat int64, cordoned bool) *corev1.Node {
+		n := &corev1.Node{ObjectMeta: named("", "w1"), Spec: corev1.NodeSpec{Unschedulable: cordoned}}
+		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Unix(beat, 0)}}
+		return n
+	}
+	api.put("nodes", node(1, false))
+	r := start(t, api.rest())
+	r.awaitHealth(0, true)
+	mark := r.mark()
+	api.put("nodes", node(2, false))
+	api.put("nodes", node(3, true))
+	await(r, mark, "cordoned node", func(n event.KubeNode) bool { return n.Unschedulable })
+	if got := r.since(mark); len(got) != 1 {
+		t.Errorf("%d events for a heartbeat and a cordon: %v", len(got), got)
+	}
+	api.remove("nodes", "w1")
+	mark = r.mark()
+	api.put("nodes", node(4, true))
+	await(r, mark, "node that is back", func(n event.KubeNode) bool { return n.Unschedulable })
+}
