@@ -17,6 +17,7 @@ func (w *World) Apply(e event.Event) {
 		w.Now = e.Time
 	}
 	w.changes(e)
+	w.traffic(e)
 	defer w.states(e)
 	switch b := e.Body.(type) {
 	case event.LabTopology:
@@ -44,7 +45,7 @@ func (w *World) Apply(e event.Event) {
 	case event.SchedCycle, event.SchedBind, event.SchedPreempted, event.SchedQueue:
 		w.Sched.apply(e.Time, b)
 	case event.KubeChange, event.KubeGap, event.KubeRequests, event.KubeLag:
-		w.Changes.apply(e.Time, b)
+		w.Changes.apply(e.Time, b, &w.Kube)
 	case event.Probe:
 		w.applyProbe(e.Time, b)
 	case event.Action:

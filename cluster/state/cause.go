@@ -10,6 +10,26 @@ import (
 // reach is how many changes back a cause is looked for.
 const reach = 1024
 
+// explain finds what a change answers to: what it is tied to, or what it likely
+// follows from by time where that is newer.
+func (c *Changes) explain(one *ObjectChange, kube *Kube) {
+	one.Cause, one.Link = c.cause(one)
+	solid := -1
+	if one.Cause != 0 {
+		solid = c.At(one.Cause, "")
+	}
+	node := ""
+	if pod := kube.Pods[one.Namespace+"/"+one.Name]; one.Kind == "Pod" && pod != nil {
+		node = pod.Node
+	}
+	if cause, ok := c.infer(one, solid, node); ok {
+		one.Cause, one.Link = cause, LinkTime
+	}
+	if one.Silent = c.silence(one); one.Silent != nil {
+		one.Cause, one.Link = one.Silent.Revision, LinkTime
+	}
+}
+
 // cause is the newest change before one of an object that it is tied to: its
 // own past, for what is wanted of it also its owner's wishes, for its status
 // also what it owns, and what its changed part refers to.

@@ -72,6 +72,8 @@ type ObjectChange struct {
 	// is known: the newest one before it of an object that Link ties it to.
 	Cause int64 `json:"cause,omitempty"`
 	Link  Link  `json:"link,omitempty"`
+	// Silent is the lease whose silence it is likely the answer to; nil for none.
+	Silent *Silence `json:"silent,omitempty"`
 }
 
 // Link says what ties a change to its cause.
@@ -148,10 +150,10 @@ type Second struct {
 	N  int   `json:"n"`
 }
 
-func (c *Changes) apply(at time.Time, body event.Body) {
+func (c *Changes) apply(at time.Time, body event.Body, kube *Kube) {
 	switch b := body.(type) {
 	case event.KubeChange:
-		c.change(at, b)
+		c.change(at, b, kube)
 	case event.KubeGap:
 		c.Gaps = bounded(append(c.Gaps, Gap{KubeGap: b, At: at}), maxGaps)
 		c.Revision = max(c.Revision, b.To)
@@ -162,7 +164,7 @@ func (c *Changes) apply(at time.Time, body event.Body) {
 	}
 }
 
-func (c *Changes) change(at time.Time, b event.KubeChange) {
+func (c *Changes) change(at time.Time, b event.KubeChange, kube *Kube) {
 	c.Total++
 	c.Revision = max(c.Revision, b.Revision)
 	key := beatKey(b.Resource, b.Namespace, b.Name)
@@ -181,7 +183,7 @@ func (c *Changes) change(at time.Time, b event.KubeChange) {
 		delete(c.Beats, key)
 	}
 	c.rate(at)
-	one.Cause, one.Link = c.cause(&one)
+	c.explain(&one, kube)
 	c.claim(&one)
 	c.List = append(c.List, one)
 	c.Bytes += one.size()
