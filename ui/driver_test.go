@@ -21,6 +21,8 @@ type driver struct {
 	t   *testing.T
 	m   *app
 	out *recorder
+	// journal is all that happens; the failover story when nil.
+	journal []event.Event
 	// history is of the events up to known.
 	history *history.History
 	known   uint64
@@ -95,7 +97,11 @@ func (d *driver) past() *history.History {
 	if d.history != nil && d.known == d.m.latest.Seq {
 		return d.history
 	}
-	h, err := history.Open(history.Config{Log: recordedLog(readJournal(d.t, storyLength)[:d.m.latest.Seq]), Every: 40})
+	all := d.journal
+	if all == nil {
+		all = readJournal(d.t, storyLength)
+	}
+	h, err := history.Open(history.Config{Log: recordedLog(all[:d.m.latest.Seq]), Every: 40})
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (w *World) Behind(one Watch, now time.Time) Behind {
 	if lag := w.Changes.Lag[one.Node]; lag.Behind > 0 {
 		return Behind{Revisions: lag.Behind, For: lag.Waiting + max(0, now.Sub(lag.At)), Why: "its API server is behind"}
 	}
-	node := w.nodeOf(one.Source)
+	node := w.NodeAt(one.Source)
 	if node == nil {
 		return Behind{}
 	}
@@ -59,8 +59,8 @@ func (c *Changes) since(at time.Time, one Watch) int {
 	return n
 }
 
-// nodeOf is the node with an address, which may carry a port; nil for none.
-func (w *World) nodeOf(address string) *Node {
+// NodeAt is the node with an address, which may carry a port; nil for none.
+func (w *World) NodeAt(address string) *Node {
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		address = host
 	}

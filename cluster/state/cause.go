@@ -74,15 +74,15 @@ func wanted(c *ObjectChange) bool {
 	})
 }
 
-// willed says whether a user made the change: what a user wants has its cause
+// Willed says whether a user made the change: what a user wants has its cause
 // outside of the cluster.
-func (c *ObjectChange) willed() bool { return c.By != nil && c.Actor().Lane == "user" }
+func (c *ObjectChange) Willed() bool { return c.By != nil && c.Actor().Lane == "user" }
 
 // Causes is the chain of changes that led to the one at index i: the first one
 // known first, without the change itself.
 func (c *Changes) Causes(i int) []int {
 	var chain []int
-	for i >= 0 && c.List[i].Cause != 0 && !c.List[i].willed() {
+	for i >= 0 && c.List[i].Cause != 0 && !c.List[i].Willed() {
 		if i = c.At(c.List[i].Cause, ""); i >= 0 {
 			chain = append([]int{i}, chain...)
 		}
@@ -96,7 +96,7 @@ func (c *Changes) Effects(i, limit int) []int {
 	from := map[int64]bool{c.List[i].Revision: true}
 	var out []int
 	for j := i + 1; j < len(c.List) && len(out) < limit; j++ {
-		if one := &c.List[j]; from[one.Cause] && !one.willed() {
+		if one := &c.List[j]; from[one.Cause] && !one.Willed() {
 			from[one.Revision] = true
 			out = append(out, j)
 		}

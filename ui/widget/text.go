@@ -61,10 +61,10 @@ func toASCII(glyph string) string {
 	if glyph[0] < utf8.RuneSelf {
 		return glyph
 	}
-	const signs = "=|++++-|+++++++++==_.,-=+*#*o.cxvHLCP>v^^v<>.~:|#x>r-@%o"
+	const signs = "=|++++-|+++++++++==_.,-=+*#*o.cxvHLCP>v^^v<>.~:|#x>r-@%ov^w>#~v'-"
 	first, _ := utf8.DecodeRuneInString(glyph)
 	n := 0
-	for _, r := range "━┃┏┓┗┛─│╭╮╰╯├┤┬┴┼━═▁▂▃▄▅▆▇█●◐○◌✗✓‖★◆◇▸▾▴↑↓←→·…░▌▪×≥↻╌◎◍◒" {
+	for _, r := range "━┃┏┓┗┛─│╭╮╰╯├┤┬┴┼━═▁▂▃▄▅▆▇█●◐○◌✗✓‖★◆◇▸▾▴↑↓←→·…░▌▪×≥↻╌◎◍◒▼▲▿»≠≈◂╵▶" {
 		if r == first {
 			return signs[n : n+1]
 		}

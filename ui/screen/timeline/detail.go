@@ -3,6 +3,7 @@ package timeline
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,15 +28,7 @@ func detail(s widget.Surface, cx *screen.Context, a axis, r row) {
 	}
 	st := cx.Styles
 	x := s.Text(1, 0, st.Strong, r.label)
-	now, next := around(cx, r)
-	text := "nothing yet"
-	if now.Seq > 0 {
-		text = say(now) + "  " + widget.Short(cx.Now.Sub(now.At)) + " ago"
-	}
-	if next.Seq > 0 {
-		text += "   then " + say(next) + " " + widget.Delta(next.At.Sub(cx.Now))
-	}
-	s.Fit(x+2, 0, w-x-3, st.Text, text)
+	s.Fit(x+2, 0, w-x-3, st.Text, r.told(cx))
 	if h < 3 {
 		return
 	}
@@ -84,9 +77,66 @@ func say(m state.Mark) string {
 	return text
 }
 
-// around are the last mark of a row up to the cursor and the first one after it.
-func around(cx *screen.Context, r row) (now, next state.Mark) {
-	for _, m := range r.lanes[0].Marks {
+// told says what a row was at the cursor, and what it does next.
+func (r row) told(cx *screen.Context) string {
+	if r.group && holds(r.kind) {
+		return r.standing(cx)
+	}
+	var now, next told
+	for i, l := range r.lanes {
+		if i > 0 && !r.group {
+			break // parts of it
+		}
+		was, will := around(cx, l)
+		name := ""
+		if r.group {
+			name = strings.TrimPrefix(r.names[i], r.name+"/") + " "
+		}
+		if was.Seq > now.Seq {
+			now = told{was, name}
+		}
+		if will.Seq > 0 && (next.Seq == 0 || will.Seq < next.Seq) {
+			next = told{will, name}
+		}
+	}
+	text := "nothing yet"
+	if now.Seq > 0 {
+		text = now.lane + say(now.Mark) + "  " + widget.Short(cx.Now.Sub(now.At)) + " ago"
+	}
+	if next.Seq > 0 {
+		text += "   then " + next.lane + say(next.Mark) + " " + widget.Delta(next.At.Sub(cx.Now))
+	}
+	return text
+}
+
+// standing says how many of a group are in which state at the cursor, the worst
+// ones by name.
+func (r row) standing(cx *screen.Context) string {
+	count := map[string][]string{}
+	for i, l := range r.lanes {
+		class := "not known yet"
+		if now, _ := around(cx, l); now.Seq > 0 {
+			class = now.Class
+		}
+		count[class] = append(count[class], strings.TrimPrefix(r.names[i], r.name+"/"))
+	}
+	classes := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
+		return cmp.Or(cmp.Compare(lookOf(cx.Styles, r.kind, b).rank, lookOf(cx.Styles, r.kind, a).rank), strings.Compare(a, b))
+	})
+	var parts []string
+	for _, class := range classes {
+		part := fmt.Sprintf("%d of %d %s", len(count[class]), len(r.lanes), class)
+		if len(classes) > 1 && len(count[class]) <= 4 {
+			part += " (" + strings.Join(count[class], " ") + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// around are the last mark of a lane up to the cursor and the first one after it.
+func around(cx *screen.Context, l *state.Lane) (now, next state.Mark) {
+	for _, m := range l.Marks {
 		if !m.At.After(cx.Now) {
 			now = m
 		} else if next.Seq == 0 {

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -56,25 +57,29 @@ func (r row) draw(s widget.Surface, cx *screen.Context, a axis) {
 	cells := make([]cell, w)
 	changes := false
 	for i, l := range r.lanes {
-		kind := r.kind
-		if i > 0 {
+		kind, part := r.kind, i > 0 && !r.group
+		if part {
 			kind = state.LaneComponent
 		}
-		if lookOf(cx.Styles, kind, "ready").hold == "" {
+		if !holds(kind) {
 			changes = true
 			changeCells(cells, cx, a, kind, l)
 			continue
 		}
 		// A node's components matter where they are not as the node is.
-		stateCells(cells, cx, a, kind, l, i > 0)
+		stateCells(cells, cx, a, kind, l, part)
 	}
 	now := a.column(cx.Now, w)
 	for x, c := range cells {
-		if c.n > 1 && changes {
+		switch {
+		case c.n == 0 || !changes || r.kind == state.LaneElections:
+		case counts(r.kind) && c.rank >= 5: // what matters keeps its sign
+		case counts(r.kind):
+			c.text = string([]rune("▁▂▃▄▅▆▇█")[min(bits.Len(uint(c.n)), 8)-1])
+		case c.n >= 10:
 			c.text = "#"
-			if c.n < 10 {
-				c.text = fmt.Sprint(c.n)
-			}
+		case c.n > 1:
+			c.text = fmt.Sprint(c.n)
 		}
 		if x > now && now >= 0 && c.text != "" {
 			c.style = cx.Styles.Faint

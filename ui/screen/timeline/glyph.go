@@ -32,7 +32,37 @@ func lookOf(st *themes.Styles, kind, class string) look {
 	case state.LaneReady, state.LanePulse, state.LaneSource, state.LaneLease, state.LaneLab:
 		return stateLook(st, kind, class)
 	}
+	if kind == state.LaneElections {
+		return electionLook(st, class)
+	}
 	return changeLook(st, class)
+}
+
+// counts says whether lanes of a kind tell how many, by height: each step is
+// twice as many as the one before.
+func counts(kind string) bool {
+	return kind == state.LaneChanges || kind == state.LaneMessages || kind == state.LaneProxy
+}
+
+// electionLook is of what members do to elect one.
+func electionLook(st *themes.Styles, class string) look {
+	l := raftLook(st, event.RaftRoleName(class))
+	switch l.hold = ""; class {
+	case "votes":
+		return look{"v", "", st.Info, 2}
+	case string(event.RaftLeader):
+		l.rank = 7 // what it all came to
+	}
+	return l
+}
+
+// holds says whether lanes of a kind are of states, not of changes.
+func holds(kind string) bool {
+	switch kind {
+	case state.LaneNode, state.LaneComponent, state.LaneRaft, state.LaneReady, state.LanePulse, state.LaneSource, state.LaneLease, state.LaneLab:
+		return true
+	}
+	return false
 }
 
 // lifeLook is of nodes and components.
@@ -105,15 +135,31 @@ func changeLook(st *themes.Styles, class string) look {
 		return look{"▿", "", st.Warn, 4}
 	case "bound":
 		return look{"»", "", st.Info, 2}
-	case "added":
+	case "added", "created":
 		return look{"+", "", st.Busy, 2}
+	case "changed":
+		return look{"·", "", st.Text, 1}
+	case "rules":
+		return look{"≠", "", st.Accent, 3}
+	case "synced":
+		return look{"·", "", st.Muted, 1}
+	case "entries":
+		return look{"·", "", st.OK, 2}
+	case "heartbeats":
+		return look{"·", "", st.Muted, 1}
+	case "votes":
+		return look{"v", "", st.Candidate, 5}
+	case "snapshot":
+		return look{"S", "", st.Busy, 4}
+	case "lost", "gap":
+		return look{"x", "", st.Bad, 6}
 	case "ready", "more":
 		return look{"●", "", st.OK, 3}
 	case "unready", "fewer":
 		return look{"◒", "", st.Warn, 4}
 	case "deleting":
 		return look{"◌", "", st.Paused, 4}
-	case "gone":
+	case "gone", "deleted":
 		return look{"-", "", st.Off, 3}
 	case "warning":
 		return look{"!", "", st.Warn, 4}

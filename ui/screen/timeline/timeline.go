@@ -47,7 +47,7 @@ func New() *Timeline {
 		earlier: bind("(", "pan back", "(", "shift+left"), later: bind(")", "pan on", ")", "shift+right"),
 		out: bind("[", "zoom out", "["), in: bind("]", "zoom in", "]"),
 		previousMark: bind("N", "mark of the lane back", "N"), nextMark: bind("n", "mark of the lane on", "n"),
-		open: bind("enter", "components of the node", "enter", "tab"),
+		open: bind("enter", "open or close a group, a node", "enter", "tab"),
 	}
 }
 
@@ -146,8 +146,9 @@ func (t *Timeline) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	case key.Matches(press, t.previousMark):
 		return t.jump(cx, rows, -1)
 	case key.Matches(press, t.open) && len(rows) > 0:
-		if node := rows[selected(rows, t.lane)].node; node != "" {
-			t.opened[node] = !t.opened[node]
+		if opens := rows[selected(rows, t.lane)].opens; opens != "" {
+			t.opened[opens] = !t.opened[opens]
+			t.lane = opens
 		}
 	}
 	return nil
@@ -163,6 +164,9 @@ func (t *Timeline) scale(cx *screen.Context, a axis, by int) {
 func (t *Timeline) seek(cx *screen.Context, a axis, to time.Time) screen.Intent {
 	if latest := latestTime(cx); to.After(latest) {
 		to = latest
+	}
+	if began := cx.World.Started; to.Before(began) {
+		to = began // nothing was before
 	}
 	t.end = a.to()
 	return screen.Seek{At: history.Instant{Time: to}}
@@ -227,7 +231,7 @@ func (t *Timeline) Draw(s widget.Surface, cx *screen.Context) {
 	}
 	a := t.axis(cx)
 	headline(s, cx, a)
-	left := 16
+	left := 18
 	if w >= 120 {
 		left = 22
 	}
@@ -248,12 +252,12 @@ func (t *Timeline) Draw(s widget.Surface, cx *screen.Context) {
 	for i, r := range rows[first:min(first+lanes, len(rows))] {
 		y := 3 + i
 		line := s.Sub(0, y, left, 1)
+		style := cx.Styles.Text
 		if first+i == at {
-			s.Text(0, y, cx.Styles.SelectionText, "▸")
-			s.Fit(1+r.indent, y, left-2-r.indent, cx.Styles.SelectionText, r.label)
-		} else {
-			s.Fit(1+r.indent, y, left-2-r.indent, cx.Styles.Text, r.label)
+			style = cx.Styles.SelectionText
+			s.Text(0, y, style, "▸")
 		}
+		s.Fit(1+r.indent, y, left-2-r.indent, style, r.title(left-2-r.indent))
 		line.Zone("lane/" + strconv.Itoa(first+i))
 		r.draw(s.Sub(left, y, width, 1), cx, a)
 	}

@@ -1,0 +1,129 @@
+package ui
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"workbench/cluster/event"
+	"workbench/ui/widget"
+)
+
+// tabs are the screens, and at the right what needs attention.
+func (m *app) tabs(s widget.Surface) {
+	w, _ := s.Size()
+	var titles, keys []string
+	on := -1
+	for i, one := range m.screens {
+		if a := one.About(); a.Number > 0 {
+			if i == m.current {
+				on = len(titles)
+			}
+			titles, keys = append(titles, a.Title), append(keys, fmt.Sprint(a.Number))
+		}
+	}
+	alerts, count := m.alerts()
+	x := 0
+	for i, text := range tabTexts(keys, titles, on, w, count) {
+		style := m.styles.TabIdle
+		if i == on {
+			style = m.styles.TabOn
+		}
+		from := x
+		x = s.Text(x, 0, style, text)
+		s.Sub(from, 0, x-from, 1).Zone("tab/" + keys[i])
+		if strings.HasSuffix(text, " ") {
+			x++
+		}
+	}
+	id := m.screen().About().ID
+	if filter := m.filters[id]; filter != "" && id == "lab" {
+		x = s.Fit(x+1, 0, w-x-2, m.styles.Accent, "filter “"+filter+"”")
+	}
+	switch room := w - x - 2; {
+	case alerts == "":
+	case widget.Width(alerts) > room && room < 16: // too few words would say less than a number
+		s.Right(w-1, 0, m.styles.Bad, widget.Clip(fmt.Sprintf("▴%d", count), room))
+	default:
+		s.Right(w-1, 0, m.styles.Bad, widget.Clip(alerts, room))
+	}
+}
+
+// tabTexts are the tabs' texts for a line of w cells: with whole names and space
+// around them where that fits, else close together, and with names cut to the same
+// length but for that of the screen shown. Some cells are left for a number of alerts.
+func tabTexts(keys, titles []string, on, w, alerts int) []string {
+	if alerts > 0 {
+		w -= 5
+	}
+	long := 0
+	for _, t := range titles {
+		long = max(long, widget.Width(t))
+	}
+	for most := long; ; most-- {
+		for _, pad := range []string{" ", ""} {
+			out, sum := make([]string, len(titles)), 0
+			for i, t := range titles {
+				if i != on {
+					t = cut(t, most)
+				}
+				out[i] = strings.TrimRight(" "+keys[i]+" "+t, " ") + pad
+				sum += widget.Width(out[i]) + len(pad)
+			}
+			if sum <= w || most == 0 {
+				return out
+			}
+		}
+	}
+}
+
+// cut is the first letters of a name.
+func cut(name string, most int) string {
+	if r := []rune(name); len(r) > most {
+		return string(r[:most])
+	}
+	return name
+}
+
+// alerts is what needs attention, in words, and how many that are.
+func (m *app) alerts() (text string, count int) {
+	var parts []string
+	add := func(n int, noun, what string) {
+		if count += n; n > 0 {
+			parts = append(parts, widget.Plural(n, noun)+" "+what)
+		}
+	}
+	nodes, components, pods := 0, 0, 0
+	for _, n := range m.world.Nodes {
+		if n.State == event.NodeKilled || n.State == event.NodeStopped || n.State == event.NodePaused {
+			nodes++
+			continue
+		}
+		for _, c := range n.Components {
+			if c.State == event.ComponentExited || c.State == event.ComponentStopped || c.State == event.ComponentPaused || c.State == event.ComponentUnready {
+				components++
+			}
+		}
+	}
+	for _, p := range m.world.Kube.Pods {
+		if !p.Ready && p.Phase != "Succeeded" && p.Deleting.IsZero() {
+			pods++
+		}
+	}
+	add(nodes, "node", "down")
+	add(components, "component", "down")
+	if m.world.Phase == event.Running {
+		add(pods, "pod", "not ready")
+	}
+	for _, source := range slices.Sorted(maps.Keys(m.world.Lost)) {
+		if !strings.HasPrefix(source, "node/") {
+			parts = append(parts, source+" stale "+widget.Since(m.now, m.world.Lost[source].Since))
+			count++
+		}
+	}
+	if len(parts) == 0 {
+		return "", 0
+	}
+	return "▴ " + strings.Join(parts, "  "), count
+}
