@@ -152,7 +152,7 @@ func TestEveryBodyIsRegistered(t *testing.T) {
 
 func TestWireNamesAreStable(t *testing.T) {
 	want := []string{
-		"fault.injected", "fault.verified", "fault.ended", "link.state",
+		"fault.injected", "fault.verified", "fault.ended", "link.state", "recovery.past",
 		"action", "component.state", "component.usage",
 		"kube.change", "kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.gap", "kube.lag", "kube.lease", "kube.node", "kube.pod", "kube.requests", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.state", "probe", "raft.disk", "raft.entries", "raft.log", "raft.messages", "raft.role", "raft.status",

@@ -62,6 +62,7 @@ func (w *World) Apply(e event.Event) {
 		w.Kube.apply(e.Time, b)
 		w.Proxy.follow(e.Time, b, &w.Kube)
 	}
+	w.recoveries(e)
 }
 
 // applyTopology begins a new run: what the last run left is void, users' actions

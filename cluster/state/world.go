@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"workbench/cluster/event"
+	"workbench/cluster/recovery"
 )
 
 // World is all that is known of a lab after event Seq.
@@ -38,6 +39,8 @@ type World struct {
 	Probes map[string]*ProbeSeries `json:"probes,omitempty"`
 	// Faults are what is broken on purpose, and the links they changed.
 	Faults Faults `json:"faults"`
+	// Recovery is how the lab recovered from the faults of this run.
+	Recovery recovery.Reports `json:"recovery"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.
 	Actions []Action `json:"actions,omitempty"`
 	// Sources that are lost, by name; a healthy source is absent.

@@ -1,0 +1,119 @@
+package recovery
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"workbench/cluster/event"
+)
+
+var start = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+
+// lab is one of three control planes and two workers in which c1 leads.
+func lab() *Lab {
+	t := &event.LabTopology{GracePeriod: 8 * time.Second, EvictionDelay: 2 * time.Second}
+	for _, name := range []string{"c1", "c2", "c3"} {
+		t.Nodes = append(t.Nodes, event.TopologyNode{Name: name, Role: event.ControlPlane, Components: []string{"etcd", "kube-apiserver", "kube-scheduler"}})
+	}
+	for _, name := range []string{"w1", "w2"} {
+		t.Nodes = append(t.Nodes, event.TopologyNode{Name: name, Role: event.Worker, Components: []string{"containerd", "kubelet", "kube-proxy"}})
+	}
+	return &Lab{
+		Topology: t, Leader: "c1", Term: 2,
+		Node: func(name string) *event.KubeNode {
+			return &event.KubeNode{Meta: event.Meta{Name: name}, Ready: "True"}
+		},
+		Lease: func(string) *event.KubeLease { return nil },
+		Leaders: func() []*event.KubeLease {
+			return []*event.KubeLease{{Meta: event.Meta{Namespace: "kube-system", Name: "kube-scheduler"}, Holder: "c2_x", Renewed: start, Seconds: 15}}
+		},
+		Rules: func(string) []Rules { return nil },
+	}
+}
+
+func both(pairs ...string) []event.FaultLink {
+	var out []event.FaultLink
+	for _, p := range pairs {
+		a, b, _ := strings.Cut(p, " ")
+		out = append(out, event.FaultLink{From: a, To: b}, event.FaultLink{From: b, To: a})
+	}
+	return out
+}
+
+// TestWhatToExpect holds which hops are awaited after which fault.
+func TestWhatToExpect(t *testing.T) {
+	const raft, node = "silence election leader", "not-ready tainted"
+	for _, c := range []struct {
+		fault       event.FaultInjected
+		hops, class string
+	}{
+		{event.FaultInjected{Kind: "kill", Nodes: []string{"c1"}}, raft, "kill Raft leader's node"},
+		{event.FaultInjected{Kind: "kill", Nodes: []string{"c2"}}, "lease/kube-scheduler", "kill control plane"},
+		{event.FaultInjected{Kind: "freeze", Components: []string{"c1/etcd"}}, raft, "freeze etcd (leader)"},
+		{event.FaultInjected{Kind: "kill", Components: []string{"c3/etcd"}}, "", "kill etcd"},
+		{event.FaultInjected{Kind: "kill", Components: []string{"c2/kube-scheduler"}}, "lease/kube-scheduler", "kill kube-scheduler (leader)"},
+		{event.FaultInjected{Kind: "kill", Components: []string{"c1/kube-scheduler"}}, "", "kill kube-scheduler"},
+		{event.FaultInjected{Kind: "kill", Components: []string{"c2/kube-apiserver"}}, "lease/kube-scheduler", "kill kube-apiserver"},
+		{event.FaultInjected{Kind: "freeze", Components: []string{"w1/kubelet"}}, node, "freeze kubelet"},
+		{event.FaultInjected{Kind: "stop", Nodes: []string{"w1", "w2"}}, node, "stop 2 × worker"},
+		{event.FaultInjected{Kind: "cut", Links: both("w1 w2")}, "", "cut worker~worker"},
+		{event.FaultInjected{Kind: "cut", Links: both("w1 c1", "w1 c2")}, "", "cut Raft leader's node~worker, control plane~worker"},
+		{event.FaultInjected{Kind: "cut", Links: both("w1 c1", "w1 c2", "w1 c3")}, node, "cut Raft leader's node~worker, 2 × control plane~worker"},
+		{event.FaultInjected{Kind: "partition", Links: both("c1 c2", "c1 c3")}, raft, "partition 2 × Raft leader's node~control plane"},
+		{event.FaultInjected{Kind: "partition", Links: both("c2 c1", "c2 c3")}, "lease/kube-scheduler", "partition Raft leader's node~control plane, control plane~control plane"},
+		{event.FaultInjected{Kind: "cut", Links: []event.FaultLink{{From: "c1", To: "c2"}}}, "", "cut Raft leader's node>control plane"},
+		{event.FaultInjected{Kind: "delay", Links: both("c1 c2"), Delay: time.Second}, "", "delay Raft leader's node~control plane"},
+		{event.FaultInjected{Kind: "squeeze", Nodes: []string{"w1"}}, "", "squeeze worker"},
+	} {
+		var all Reports
+		all.Apply(event.Event{Seq: 1, Time: start, Body: c.fault}, lab())
+		r := all.Find("last")
+		var hops []string
+		for _, h := range r.Hops {
+			hops = append(hops, h.Name)
+		}
+		if want := strings.TrimSpace("landed " + c.hops); strings.Join(hops, " ") != strings.Join(strings.Fields(want+" green"), " ") || r.Class != c.class {
+			t.Errorf("%s %v%v: %s expects %v", c.fault.Kind, c.fault.Nodes, c.fault.Components, r.Class, hops)
+		}
+	}
+}
+
+// TestUndoneBefore holds that what the fault had no time to cause is not awaited,
+// and that what it did cause is.
+func TestUndoneBefore(t *testing.T) {
+	var all Reports
+	l, seq := lab(), uint64(0)
+	at := func(after time.Duration, body event.Body) {
+		seq++
+		all.Apply(event.Event{Seq: seq, Time: start.Add(after), Body: body}, l)
+	}
+	at(0, event.FaultInjected{ID: "f1", Kind: "kill", Text: "kill w1", Nodes: []string{"w1"}})
+	at(10*time.Millisecond, event.NodeState{Node: "w1", State: event.NodeKilled})
+	at(200*time.Millisecond, event.Probe{Target: "service/w1", Error: "no answer"}) // sent before it was dead
+	at(2*time.Second, event.Probe{Target: "service/w2", Latency: time.Second, Error: "no answer"})
+	at(2100*time.Millisecond, event.Probe{Target: "service/w2", OK: true})
+	at(4*time.Second, event.NodeState{Node: "w1", State: event.NodeRunning})
+	at(5*time.Second, event.ComponentState{Node: "w1", Component: "kubelet", State: event.ComponentReady})
+	r := all.Find("f1")
+	if r.Closed || r.Hop(NotReady).Moot == "" || r.Hop(Tainted).Moot == "" {
+		t.Fatalf("%+v", r)
+	}
+	at(6*time.Second, event.ComponentState{Node: "w1", Component: "containerd", State: event.ComponentReady})
+	at(7*time.Second, event.ComponentState{Node: "w1", Component: "kube-proxy", State: event.ComponentReady})
+	at(11*time.Second, event.Probe{Target: "service/w2", OK: true})
+	total, ok := r.Total()
+	if !r.Closed || !ok || total != 2090*time.Millisecond || r.Status() != "whole" {
+		t.Errorf("closed %v, %s, after %v: %+v", r.Closed, r.Status(), total, r.Hops)
+	}
+	if got := r.Felt; len(got) != 1 || got[0].Failed != 1 || got[0].Outage != 1100*time.Millisecond {
+		t.Errorf("felt %+v", got)
+	}
+	if all.Wants(event.Probe{}) {
+		t.Error("events are taken while nothing is followed")
+	}
+	at(time.Minute, event.FaultInjected{ID: "f2", Kind: "kill", Text: "kill w2", Nodes: []string{"w2"}})
+	if b := all.Find("f2").Before; b == nil || b.ID != "f1" || b.Total != total {
+		t.Errorf("compared with %+v", b)
+	}
+}
