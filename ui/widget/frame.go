@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"slices"
 	"strings"
 
 	uv "github.com/charmbracelet/ultraviolet"
@@ -13,6 +14,11 @@ type Frame struct {
 	buffer *uv.Buffer
 	zones  []zone
 	ascii  bool
+
+	// What was drawn last and its lines as text: a line that is the same again is
+	// not rendered again.
+	drawn, spare *uv.Buffer
+	lines        []string
 }
 
 // zone is a rectangle that can be clicked.
@@ -36,6 +42,12 @@ func (f *Frame) Again(w, h int, base themes.Style) *Frame {
 		return NewFrame(w, h, base, f != nil && f.ascii)
 	}
 	f.zones = f.zones[:0]
+	if f.buffer == f.drawn {
+		f.buffer = f.spare
+		if f.buffer == nil {
+			f.buffer = uv.NewBuffer(w, h)
+		}
+	}
 	f.Surface().Fill(base)
 	return f
 }
@@ -48,14 +60,19 @@ func (f *Frame) Surface() Surface {
 // Render is the frame as styled lines. No line is wider and there are not more
 // lines than the frame was made for.
 func (f *Frame) Render() string {
-	var b strings.Builder
-	for i, line := range f.buffer.Lines {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(line.Render())
+	if f.drawn == f.buffer {
+		return strings.Join(f.lines, "\n")
 	}
-	return b.String()
+	lines := make([]string, len(f.buffer.Lines))
+	for i, line := range f.buffer.Lines {
+		if f.drawn != nil && slices.Equal(line, f.drawn.Lines[i]) {
+			lines[i] = f.lines[i]
+		} else {
+			lines[i] = line.Render()
+		}
+	}
+	f.drawn, f.spare, f.lines = f.buffer, f.drawn, lines
+	return strings.Join(lines, "\n")
 }
 
 // Hit is the id of the topmost zone at a cell, or "".
