@@ -12,6 +12,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -56,39 +57,68 @@ type wire struct {
 
 // MarshalJSON writes the public form of the event.
 func (e Event) MarshalJSON() ([]byte, error) {
-	if e.Body == nil {
-		return nil, fmt.Errorf("encode event %d: no body", e.Seq)
+	var b bytes.Buffer
+	if err := e.WriteJSON(&b); err != nil {
+		return nil, err
 	}
-	data, err := encodeBody(e.Body)
-	if err != nil {
-		return nil, fmt.Errorf("encode event %d (%s): %w", e.Seq, e.Body.Type(), err)
+	return b.Bytes(), nil
+}
+
+// WriteJSON appends the public form of the event to a buffer, in one line
+// without its end. A buffer that is used again spares what MarshalJSON
+// allocates. When the event cannot be encoded the buffer is as it was.
+func (e Event) WriteJSON(to *bytes.Buffer) error {
+	if e.Body == nil {
+		return fmt.Errorf("encode event %d: no body", e.Seq)
 	}
 	name, err := json.Marshal(e.Body.Type())
 	if err != nil {
-		return nil, fmt.Errorf("encode event %d: %w", e.Seq, err)
+		return fmt.Errorf("encode event %d: %w", e.Seq, err)
 	}
 	// Put together by hand: as a field, the data would be gone over once more.
-	b := make([]byte, 0, len(data)+len(name)+96)
-	b = append(b, '{')
+	start := to.Len()
+	to.WriteByte('{')
 	if e.Seq != 0 {
-		b = append(strconv.AppendUint(append(b, `"seq":`...), e.Seq, 10), ',')
+		to.WriteString(`"seq":`)
+		to.Write(strconv.AppendUint(to.AvailableBuffer(), e.Seq, 10))
+		to.WriteByte(',')
 	}
 	at, err := e.Time.MarshalJSON()
-	if err != nil {
-		return nil, fmt.Errorf("encode event %d (%s): %w", e.Seq, e.Body.Type(), err)
+	if err == nil {
+		to.WriteString(`"time":`)
+		to.Write(at)
+		to.WriteString(`,"type":`)
+		to.Write(name)
+		to.WriteString(`,"data":`)
+		err = encodeBody(to, e.Body)
 	}
-	b = append(append(b, `"time":`...), at...)
-	b = append(append(b, `,"type":`...), name...)
-	b = append(append(b, `,"data":`...), data...)
-	return append(b, '}'), nil
+	if err != nil {
+		to.Truncate(start)
+		return fmt.Errorf("encode event %d (%s): %w", e.Seq, e.Body.Type(), err)
+	}
+	to.WriteByte('}')
+	return nil
 }
 
-// encodeBody is the body as JSON; that of an Unknown is given back as it was.
-func encodeBody(body Body) ([]byte, error) {
-	if u, ok := body.(Unknown); ok {
-		return json.Marshal(u.Data)
+// encodeBody appends the body as JSON; that of an Unknown as it was.
+func encodeBody(to *bytes.Buffer, body Body) error {
+	switch b := body.(type) {
+	case Unknown:
+		return encode(to, b.Data)
+	case bodyWriter:
+		return b.writeJSON(to)
+	default:
+		return encode(to, b)
 	}
-	return json.Marshal(body)
+}
+
+// encode appends what json.Marshal would return.
+func encode(to *bytes.Buffer, what any) error {
+	if err := json.NewEncoder(to).Encode(what); err != nil {
+		return err
+	}
+	to.Truncate(to.Len() - 1) // the end of the line that an Encoder adds
+	return nil
 }
 
 // UnmarshalJSON reads the public form. A type this build does not know becomes

@@ -11,30 +11,16 @@ import (
 	"workbench/cluster/event"
 )
 
-// table interns names: an event says each of them once.
-type table struct {
-	names []string
-	at    map[string]int
-}
+// table interns names: an event says each of them once. It is short, so that
+// going through it is quicker than a map.
+type table []string
 
 func (t *table) index(name string) int {
-	if i, ok := t.at[name]; ok {
+	if i := slices.Index(*t, name); i >= 0 {
 		return i
 	}
-	if t.at == nil {
-		t.at = map[string]int{}
-	}
-	t.at[name] = len(t.names)
-	t.names = append(t.names, name)
-	return len(t.names) - 1
-}
-
-func (t *table) indexes(names []string) []int {
-	out := make([]int, 0, len(names))
-	for _, name := range names {
-		out = append(out, t.index(name))
-	}
-	return out
+	*t = append(*t, name)
+	return len(*t) - 1
 }
 
 // listedReasons bounds how many different reasons a cycle tells; the last one
@@ -46,7 +32,7 @@ func (t *table) reasons(list []string) []int {
 	out := make([]int, 0, len(list))
 	for _, reason := range list {
 		reason = clip(reason)
-		if _, known := t.at[reason]; !known && len(t.names) >= listedReasons {
+		if len(*t) >= listedReasons && !slices.Contains(*t, reason) {
 			reason = "other reasons"
 		}
 		out = append(out, t.index(reason))
@@ -56,18 +42,17 @@ func (t *table) reasons(list []string) []int {
 
 // making is the event of a cycle while it is made.
 type making struct {
-	c                       *record
-	out                     event.SchedCycle
-	plugins, nodes, reasons table
-	place                   map[string]int // of a Filter plugin, from 1
-	scores                  map[string]int // of a scored node that is listed: its index in the record's scores
-	at                      [][2]int       // of each scorer: its index in raw and weighted scores; -1 is none
-	cells                   []int64        // of all rows, in one piece
+	c                *record
+	out              event.SchedCycle
+	plugins, reasons table
+	scores           map[string]int // of a scored node that is listed: its index in the record's scores
+	at               [][2]int       // of each scorer: its index in raw and weighted scores; -1 is none
+	cells            []int64        // of all rows, in one piece
 }
 
 // event is the record of a finished cycle as an event.
 func (c *record) event(outcome event.SchedOutcome, message string, now time.Time) event.SchedCycle {
-	m := &making{c: c, place: map[string]int{}, scores: map[string]int{}}
+	m := &making{c: c, scores: make(map[string]int, min(len(c.scores), listed))}
 	m.out = event.SchedCycle{
 		Instance: c.r.node, Profile: c.profile, Pod: c.pod, Attempt: c.attempt, Start: c.start,
 		Queued: max(c.start.Sub(c.queuedAt), 0), Waited: max(c.start.Sub(c.firstAt), 0), Took: now.Sub(c.start),
@@ -76,19 +61,18 @@ func (c *record) event(outcome event.SchedOutcome, message string, now time.Time
 		Extenders: c.r.extenders, Preemption: c.post, Phases: c.phases,
 	}
 	if c.plugins != nil && c.preFilter.ran {
+		m.plugins, m.out.Filters = c.plugins.names, c.plugins.filters
 		m.preFilter()
-		m.out.Filters = m.plugins.indexes(c.plugins.filter)
 		for i, name := range c.plugins.filter {
-			m.place[name] = i + 1
 			if slices.Contains(c.skipped, name) {
-				m.out.Skipped = append(m.out.Skipped, m.plugins.index(name))
+				m.out.Skipped = append(m.out.Skipped, c.plugins.filters[i])
 			}
 		}
 		m.scorers()
 		m.rows()
 	}
 	m.candidates()
-	m.out.Plugins, m.out.Nodes, m.out.Reasons = m.plugins.names, m.nodes.names, m.reasons.names
+	m.out.Plugins, m.out.Reasons = m.plugins, m.reasons
 	return m.out
 }
 
@@ -100,8 +84,9 @@ func (m *making) preFilter() {
 		m.out.Allowed, m.out.Allowing = p.allowed, p.allowing
 	}
 	over := false
+	m.out.PreFilter = make([]event.SchedPreFilter, 0, len(m.c.plugins.preFilter))
 	for _, name := range m.c.plugins.preFilter {
-		v := event.SchedPreFilter{Plugin: m.plugins.index(name)}
+		v := event.SchedPreFilter{Plugin: m.c.plugins.index[name]}
 		switch {
 		case over:
 			v.Code = event.SchedNotReached
@@ -124,10 +109,12 @@ func (m *making) scorers() {
 	if !m.c.scored {
 		return
 	}
-	for _, name := range m.c.plugins.score {
-		m.out.Scorers = append(m.out.Scorers, event.SchedScorer{
-			Plugin: m.plugins.index(name), Weight: m.c.plugins.weights[name], Skipped: slices.Contains(m.c.skippedScore, name),
-		})
+	m.out.Scorers = m.c.plugins.scorers
+	if len(m.c.skippedScore) > 0 {
+		m.out.Scorers = slices.Clone(m.out.Scorers)
+		for i, name := range m.c.plugins.score {
+			m.out.Scorers[i].Skipped = slices.Contains(m.c.skippedScore, name)
+		}
 	}
 	m.columns()
 	best := int64(0)
@@ -153,8 +140,8 @@ func (m *making) columns() {
 	if len(m.c.scores) == 0 {
 		return
 	}
-	for _, scorer := range m.out.Scorers {
-		name := m.plugins.names[scorer.Plugin]
+	m.at = make([][2]int, 0, len(m.c.plugins.score))
+	for _, name := range m.c.plugins.score {
 		m.at = append(m.at, [2]int{index(m.c.scores[0].RawScores, name), index(m.c.scores[0].Scores, name)})
 	}
 }
@@ -168,8 +155,10 @@ func (m *making) rows() {
 	slices.SortFunc(verdicts, func(a, b filtered) int { return strings.Compare(a.node, b.node) })
 	m.out.Rows = make([]event.SchedRow, 0, len(verdicts))
 	m.cells = make([]int64, 0, 2*len(verdicts)*len(m.at))
-	for _, v := range verdicts {
-		m.out.Rows = append(m.out.Rows, m.row(v))
+	m.out.Nodes = make([]string, 0, len(verdicts))
+	for i := range verdicts {
+		m.out.Nodes = append(m.out.Nodes, verdicts[i].node)
+		m.out.Rows = append(m.out.Rows, m.row(i, &verdicts[i]))
 	}
 	m.out.Unlisted = max(m.c.allNodes-len(m.out.Rows), 0)
 }
@@ -177,12 +166,13 @@ func (m *making) rows() {
 // verdicts has one entry per node: the last one of a node that was tried twice,
 // as a nominated or hinted node is tried alone first.
 func (m *making) verdicts() []filtered {
-	if len(m.c.rows) == len(m.c.nodes) || m.c.nominated == "" && m.c.hint == "" && len(m.c.nodes) == 0 {
-		return m.c.rows
+	rows := m.c.rows()
+	if len(rows) == len(m.c.nodes) || m.c.nominated == "" && m.c.hint == "" && len(m.c.nodes) == 0 {
+		return rows
 	}
-	byNode := make(map[string]int, len(m.c.rows))
-	out := make([]filtered, 0, max(len(m.c.rows), len(m.c.nodes)))
-	for _, v := range m.c.rows {
+	byNode := make(map[string]int, len(rows))
+	out := make([]filtered, 0, max(len(rows), len(m.c.nodes)))
+	for _, v := range rows {
 		if at, twice := byNode[v.node]; twice {
 			out[at] = v
 			continue
@@ -262,30 +252,38 @@ func (m *making) choose(verdicts []filtered) []filtered {
 // best notes the places of the scores that rows are made with: all where nodes
 // are few, otherwise the best and those of the chosen node.
 func (m *making) best() map[string]int {
-	n := len(m.c.scores)
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
+	scores := m.c.scores
+	if len(scores) <= listed {
+		for i := range scores {
+			m.scores[scores[i].Name] = i
+		}
+		return m.scores
 	}
-	if n > listed {
-		slices.SortFunc(order, func(a, b int) int {
-			return cmp.Or(cmp.Compare(m.c.scores[b].TotalScore, m.c.scores[a].TotalScore), strings.Compare(m.c.scores[a].Name, m.c.scores[b].Name))
-		})
-		for _, i := range order[chosenOf/2:] {
-			if m.c.scores[i].Name == m.c.host {
-				m.scores[m.c.host] = i
+	above := func(a, b int) int {
+		return cmp.Or(cmp.Compare(scores[b].TotalScore, scores[a].TotalScore), strings.Compare(scores[a].Name, scores[b].Name))
+	}
+	top := make([]int, 0, chosenOf/2+1) // in order
+	for i := range scores {
+		if scores[i].Name == m.c.host {
+			m.scores[m.c.host] = i
+		}
+		if len(top) == chosenOf/2 {
+			if last := top[len(top)-1]; scores[i].TotalScore < scores[last].TotalScore || above(i, last) > 0 {
+				continue
 			}
 		}
-		order = order[:chosenOf/2]
+		at, _ := slices.BinarySearchFunc(top, i, above)
+		top = slices.Insert(top, at, i)
+		top = top[:min(len(top), chosenOf/2)]
 	}
-	for _, i := range order {
-		m.scores[m.c.scores[i].Name] = i
+	for _, i := range top {
+		m.scores[scores[i].Name] = i
 	}
 	return m.scores
 }
 
-func (m *making) row(v filtered) event.SchedRow {
-	row := event.SchedRow{Node: m.nodes.index(v.node), Failed: m.place[v.plugin], Code: v.code}
+func (m *making) row(node int, v *filtered) event.SchedRow {
+	row := event.SchedRow{Node: node, Failed: m.c.plugins.place[v.plugin], Code: v.code}
 	if len(v.reasons) > 0 {
 		row.Reason = m.reasons.reasons(v.reasons)
 	}

@@ -15,10 +15,36 @@ import (
 )
 
 // extensionPoints are the plugins of a profile that give verdicts, in the order
-// in which they run.
+// in which they run, and what every event of the profile says of them.
 type extensionPoints struct {
 	preFilter, filter, score []string
-	weights                  map[string]int64
+
+	names   []string            // of all of them, each once
+	index   map[string]int      // of a name in names
+	filters []int               // indexes of filter
+	place   map[string]int      // of a Filter plugin, from 1
+	scorers []event.SchedScorer // of score
+}
+
+func newExtensionPoints(all *config.Plugins) *extensionPoints {
+	p := &extensionPoints{preFilter: enabled(all.PreFilter), filter: enabled(all.Filter), score: enabled(all.Score), index: map[string]int{}, place: map[string]int{}}
+	for _, list := range [][]string{p.preFilter, p.filter, p.score} {
+		for _, name := range list {
+			if _, known := p.index[name]; !known {
+				p.index[name] = len(p.names)
+				p.names = append(p.names, name)
+			}
+		}
+	}
+	p.names = slices.Clip(p.names) // shared by events: appending to it copies
+	for i, name := range p.filter {
+		p.filters = append(p.filters, p.index[name])
+		p.place[name] = i + 1
+	}
+	for _, plugin := range all.Score.Enabled {
+		p.scorers = append(p.scorers, event.SchedScorer{Plugin: p.index[plugin.Name], Weight: int64(plugin.Weight)})
+	}
+	return p
 }
 
 // profile is a framework that records what passes through it.
@@ -29,12 +55,7 @@ type profile struct {
 }
 
 func newProfile(r *Recorder, inner framework.Framework) *profile {
-	all := inner.ListPlugins()
-	points := &extensionPoints{preFilter: enabled(all.PreFilter), filter: enabled(all.Filter), score: enabled(all.Score), weights: map[string]int64{}}
-	for _, p := range all.Score.Enabled {
-		points.weights[p.Name] = int64(p.Weight)
-	}
-	return &profile{Framework: inner, r: r, plugins: points}
+	return &profile{Framework: inner, r: r, plugins: newExtensionPoints(inner.ListPlugins())}
 }
 
 func enabled(set config.PluginSet) []string {
@@ -109,7 +130,7 @@ func (p *profile) RunScorePlugins(ctx context.Context, state fwk.CycleState, pod
 	scores, status := p.Framework.RunScorePlugins(ctx, state, pod, nodes)
 	if c := recordIn(state); c != nil {
 		c.phase("Score", from, status)
-		c.scored, c.scores = true, slices.Clone(scores)
+		c.scored, c.scores = true, p.r.spare.copyScores(scores)
 	}
 	return scores, status
 }

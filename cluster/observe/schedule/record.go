@@ -1,7 +1,9 @@
 package schedule
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	fwk "k8s.io/kube-scheduler/framework"
@@ -23,7 +25,7 @@ const (
 
 // record is one cycle while it runs, and then the binding that follows. The
 // scheduler's goroutine writes it; only Filters and dry runs of preemption come
-// from many goroutines at once, and take mu.
+// from many goroutines at once: a Filter takes a place in room, the others mu.
 type record struct {
 	r       *Recorder
 	profile string
@@ -42,8 +44,11 @@ type record struct {
 	skipped   []string // Filter plugins, by PreFilter
 	filterAt  time.Time
 
+	room   []filtered   // for the verdict of each node, filled from the front without a lock
+	filled atomic.Int32 // verdicts so far; those beyond room are in late
+
 	mu         sync.Mutex
-	rows       []filtered
+	late       []filtered
 	candidates []event.SchedCandidate
 	phases     []event.SchedPhase
 
@@ -80,7 +85,7 @@ func newRecord(r *Recorder, profile string, info *framework.QueuedPodInfo) *reco
 	now := time.Now()
 	c := &record{
 		r: r, profile: profile, pod: podOf(info.Pod), attempt: info.Attempts, start: now,
-		queuedAt: info.Timestamp, firstAt: now, nominated: info.Pod.Status.NominatedNodeName,
+		phases: make([]event.SchedPhase, 0, 8), queuedAt: info.Timestamp, firstAt: now, nominated: info.Pod.Status.NominatedNodeName,
 	}
 	if info.InitialAttemptTimestamp != nil {
 		c.firstAt = *info.InitialAttemptTimestamp
@@ -111,15 +116,14 @@ func (c *record) survey(p *profile) {
 		return
 	}
 	c.allNodes = len(infos)
+	c.room = c.r.spare.room(len(infos) + 1) // a nominated node is tried twice
 	if len(infos) > listed {
-		c.rows = make([]filtered, 0, len(infos))
 		return
 	}
 	c.nodes = make([]string, len(infos))
 	for i, info := range infos {
 		c.nodes[i] = info.Node().Name
 	}
-	c.rows = make([]filtered, 0, len(infos))
 }
 
 // phase notes an extension point that began at from.
@@ -140,9 +144,22 @@ func (c *record) filter(node string, s *fwk.Status) {
 	if !s.IsSuccess() {
 		row.plugin, row.code, row.reasons = s.Plugin(), code(s), s.Reasons()
 	}
+	if at := int(c.filled.Add(1)) - 1; at < len(c.room) {
+		c.room[at] = row
+		return
+	}
 	c.mu.Lock()
-	c.rows = append(c.rows, row)
+	c.late = append(c.late, row)
 	c.mu.Unlock()
+}
+
+// rows are the verdicts given so far, while no Filter runs.
+func (c *record) rows() []filtered {
+	rows := c.room[:min(int(c.filled.Load()), len(c.room))]
+	if len(c.late) > 0 {
+		return append(slices.Clone(rows), c.late...)
+	}
+	return rows
 }
 
 // result notes how the algorithm ended.
@@ -173,12 +190,13 @@ func (c *record) rejectedOutside(statuses *framework.NodeToStatus) {
 	if len(c.r.extenders) == 0 {
 		return
 	}
-	for i, row := range c.rows {
+	rows := c.rows()
+	for i, row := range rows {
 		if row.code != event.SchedOK {
 			continue
 		}
 		if s := statuses.Get(row.node); s != nil && !s.IsSuccess() && s.Plugin() == "" {
-			c.rows[i].code, c.rows[i].reasons = code(s), s.Reasons()
+			rows[i].code, rows[i].reasons = code(s), s.Reasons()
 		}
 	}
 }
@@ -191,13 +209,17 @@ func (c *record) decide(outcome event.SchedOutcome, message string) {
 		r: c.r, profile: c.profile, plugins: c.plugins, pod: c.pod, attempt: c.attempt,
 		start: c.start, queuedAt: c.queuedAt, firstAt: c.firstAt, wake: c.wake, nominated: c.nominated, hint: c.hint, group: c.group,
 		nodes: c.nodes, allNodes: c.allNodes, preFilter: c.preFilter, skipped: c.skipped,
-		rows: c.rows, candidates: c.candidates, phases: c.phases,
+		room: c.room, late: c.late, candidates: c.candidates, phases: c.phases,
 		scored: c.scored, skippedScore: c.skippedScore, scores: c.scores,
 		host: c.host, evaluated: c.evaluated, feasible: c.feasible, post: c.post,
 	}
-	c.decided, c.phases, c.rows, c.candidates, c.scores, c.nodes = true, nil, nil, nil, nil, nil
+	done.filled.Store(c.filled.Load())
+	c.decided, c.phases, c.room, c.late, c.candidates, c.scores, c.nodes = true, nil, nil, nil, nil, nil, nil
 	c.mu.Unlock()
-	c.r.later(func() { c.r.emit(now, done.event(outcome, message, now)) })
+	c.r.later(func() {
+		c.r.emit(now, done.event(outcome, message, now))
+		c.r.spare.take(done)
+	})
 }
 
 // bound ends the binding.

@@ -50,6 +50,7 @@ type Recorder struct {
 	queue     *queue
 	work      chan func()
 	lost      atomic.Int64
+	spare     spare
 
 	mu   sync.Mutex
 	open map[types.UID]*record // cycles and bindings under way

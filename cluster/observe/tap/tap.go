@@ -7,6 +7,7 @@ package tap
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"os"
 	"sync/atomic"
@@ -45,12 +46,14 @@ func New(w *os.File) *Pipe {
 
 func (p *Pipe) write(to io.Writer) {
 	w := bufio.NewWriterSize(to, buffer)
+	var line bytes.Buffer // used again: a component must not collect garbage for being watched
 	for e := range p.out {
-		line, err := e.MarshalJSON() // what json.Marshal would only check again
-		if err != nil {
+		line.Reset()
+		if e.WriteJSON(&line) != nil {
 			continue
 		}
-		_, _ = w.Write(append(line, '\n'))
+		line.WriteByte('\n')
+		_, _ = w.Write(line.Bytes())
 		if len(p.out) == 0 {
 			_ = w.Flush() // without a reader the component runs unobserved
 		}
