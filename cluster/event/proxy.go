@@ -22,6 +22,9 @@ type ProxyNode struct {
 	Tracked bool `json:"tracked"`
 	// Accounted says that conntrack counts packets and bytes of connections.
 	Accounted bool `json:"accounted"`
+	// RejectsUncounted says that refused packets cannot be counted on the node;
+	// Limits says why.
+	RejectsUncounted bool `json:"rejectsUncounted,omitempty"`
 	// Limits are what cannot be observed on this node and why, in words.
 	Limits []string `json:"limits,omitempty"`
 }
@@ -119,8 +122,9 @@ type ProxyCount struct {
 	Bytes   uint64 `json:"bytes,omitempty"`
 	// Masqueraded are connections whose client address was replaced.
 	Masqueraded uint64 `json:"masqueraded,omitempty"`
-	// Rejected are packets that met the rule for a service without endpoints.
-	// Iptables only.
+	// Rejected are packets that met the rule for a service without endpoints: its
+	// counter in iptables mode, in nftables mode that of a rule of the workbench's
+	// own for the same address.
 	Rejected uint64 `json:"rejected,omitempty"`
 	// Unanswered are connections that ended without any answer.
 	Unanswered uint64 `json:"unanswered,omitempty"`

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"context"
 	"hash/fnv"
 	"maps"
 	"slices"
@@ -89,10 +90,22 @@ func (s *source) readTable() error {
 	return nil
 }
 
-// readHits reads the counters of the rules in iptables mode: of the chains that
-// dispatch to services, and of the endpoints of those services where they grew.
+// countRefusals has what a new listing refuses counted, in nftables mode. What
+// was counted so far is taken before: it ends when the rules are written anew.
+func (s *source) countRefusals(ctx context.Context, set *rules.Ruleset) error {
+	if err := s.readHits(); err != nil {
+		return err
+	}
+	sources, err := s.refusals.count(ctx, set)
+	set.Sources = sources
+	return err
+}
+
+// readHits reads the counters of rules: in iptables mode of the chains that
+// dispatch to services, and of the endpoints of those services where they grew;
+// in nftables mode of the workbench's own rules.
 func (s *source) readHits() error {
-	if s.Mode != rules.IPTables || s.set == nil {
+	if s.set == nil || len(s.set.Sources) == 0 {
 		return nil
 	}
 	if s.lister.legacy {

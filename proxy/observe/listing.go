@@ -39,6 +39,12 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 		return err
 	}
 	s.listed = now
+	if s.refusals != nil {
+		if err := s.countRefusals(ctx, set); err != nil {
+			s.generation = 0
+			return err
+		}
+	}
 	first := s.set == nil
 	added, removed := rules.Diff(s.set, set)
 	s.set = set

@@ -7,7 +7,8 @@
 //	at once       conntrack events -> ledger
 //	             /healthz of kube-proxy: when it last synced
 //
-// It changes nothing on the node. Where nothing changes it costs one message to
+// It changes nothing that kube-proxy or a packet would notice: in nftables mode,
+// whose rules have no counters, it adds a table that counts what is refused. Where nothing changes it costs one message to
 // the kernel four times a second.
 package observe
 
@@ -77,6 +78,7 @@ type source struct {
 	sync       event.ProxySync // not told yet, where pending is set
 	pending    time.Time       // since when
 	hits       hits
+	refusals   *refusals // in nftables mode, where they can be counted
 
 	rest time.Time // no listing before
 
@@ -155,7 +157,13 @@ func (s *source) start(ctx context.Context, listening *sync.WaitGroup) {
 		about.Limits = append(about.Limits, "packets and bytes are not counted: net.netfilter.nf_conntrack_acct is off on the node")
 	}
 	if s.Mode == rules.NFTables {
-		about.Limits = append(about.Limits, "rejected packets are not counted: kube-proxy's nftables rules have no counters")
+		counting := &refusals{net: s.Net}
+		if err := counting.start(ctx); err != nil {
+			about.RejectsUncounted = true
+			about.Limits = append(about.Limits, "rejected packets are not counted, as kube-proxy's nftables rules have no counters and the workbench could not add its own: "+err.Error())
+		} else {
+			s.refusals = counting
+		}
 	}
 	if s.lister.legacy {
 		about.Limits = append(about.Limits, "legacy iptables: rules are listed every 2 s, as the kernel does not say that they changed")

@@ -45,7 +45,10 @@ func ParseNFTables(text []byte) (*Ruleset, error) {
 	}
 	r := nftReader{read: read, builder: newBuilder()}
 	r.readServices()
-	set.Services = r.builder.sorted()
+	set.Services, set.Refusals = r.builder.sorted(), r.refused
+	for _, e := range read.maps["nodeport-ips"] {
+		set.NodePortIPs = append(set.NodePortIPs, e.key[0])
+	}
 	return set, nil
 }
 

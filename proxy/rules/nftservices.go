@@ -17,6 +17,7 @@ type nftReader struct {
 	read    nftText
 	builder builder
 	seen    map[string]bool
+	refused []Refusal
 }
 
 func (r *nftReader) readServices() {
@@ -216,6 +217,7 @@ func (r *nftReader) refusal(e element, kind, ip, protocol, port string) {
 		return
 	}
 	s := r.builder.service(e.comment, protocol)
+	r.refused = append(r.refused, Refusal{Key: e.comment, IP: ip, Protocol: protocol, Port: n})
 	s.Rules++
 	s.Refused = "reject"
 	if e.verdict == "drop" {

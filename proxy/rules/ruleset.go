@@ -69,8 +69,23 @@ type Ruleset struct {
 	Rules []Rule
 	// Services by key, sorted; Node and Gone are not set.
 	Services []event.ProxyService
-	// counters of services, filled by the iptables parser: which rules count what.
+	// Sources are which rules count what of the services. Rules of nftables mode
+	// have no counters.
 	Sources []Source
+	// Refusals are the addresses that nftables rules refuse; see Source.Rejects
+	// for iptables.
+	Refusals []Refusal
+	// NodePortIPs are the node's addresses at which nftables rules take node
+	// ports; none is all but loopback.
+	NodePortIPs []string
+}
+
+// Refusal is an address at which a service port refuses connections.
+type Refusal struct {
+	Key      string // of the service port
+	IP       string // "" is a node port
+	Protocol string
+	Port     int
 }
 
 // Source says what the counter of a rule stands for.

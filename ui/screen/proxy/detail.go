@@ -176,7 +176,7 @@ func totalLine(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService) li
 		}
 	}
 	out := line{{st.Muted, "masqueraded "}, {st.Text, fmt.Sprint(c.Masqueraded)}}
-	if n.Mode == "iptables" {
+	if !n.RejectsUncounted {
 		out = append(out, span{st.Muted, "  rejected "}, span{st.Text, fmt.Sprint(c.Rejected)})
 	} else {
 		out = append(out, span{st.Muted, "  rejected not counted"})
