@@ -10,6 +10,7 @@ import (
 	"workbench/ui/screen/lab"
 	"workbench/ui/screen/proxy"
 	"workbench/ui/screen/raft"
+	"workbench/ui/screen/recovery"
 	"workbench/ui/screen/schedule"
 	"workbench/ui/screen/timeline"
 	"workbench/ui/screen/watch"
@@ -28,6 +29,7 @@ func screens() []screen.Screen {
 		workloads.New(),
 		components.New(),
 		timeline.New(),
+		recovery.New(),
 	}
 }
 

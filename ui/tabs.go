@@ -25,7 +25,7 @@ func (m *app) tabs(s widget.Surface) {
 	}
 	alerts, count := m.alerts()
 	x := 0
-	for i, text := range tabTexts(keys, titles, on, w, count) {
+	for i, text := range tabTexts(keys, titles, on, w, widget.Width(alerts)) {
 		style := m.styles.TabIdle
 		if i == on {
 			style = m.styles.TabOn
@@ -52,10 +52,12 @@ func (m *app) tabs(s widget.Surface) {
 
 // tabTexts are the tabs' texts for a line of w cells: with whole names and space
 // around them where that fits, else close together, and with names cut to the same
-// length but for that of the screen shown. Some cells are left for a number of alerts.
+// length but for that of the screen shown. As long as names are whole, alerts (cells)
+// have room for their words; then cells are left for their number.
 func tabTexts(keys, titles []string, on, w, alerts int) []string {
+	number := 0
 	if alerts > 0 {
-		w -= 5
+		number, alerts = 5, alerts+3
 	}
 	long := 0
 	for _, t := range titles {
@@ -71,7 +73,11 @@ func tabTexts(keys, titles []string, on, w, alerts int) []string {
 				out[i] = strings.TrimRight(" "+keys[i]+" "+t, " ") + pad
 				sum += widget.Width(out[i]) + len(pad)
 			}
-			if sum <= w || most == 0 {
+			room := w - number
+			if most == long && pad != "" {
+				room = w - alerts // close together is better than no words
+			}
+			if sum <= room || most == 0 {
 				return out
 			}
 		}

@@ -79,6 +79,9 @@ func (l Lab) Journal() string { return l.in("journal") }
 // History is the directory of keyframes of the journal, to rewind to.
 func (l Lab) History() string { return l.in("history") }
 
+// Recoveries are the last recovery of each class of faults, to compare with.
+func (l Lab) Recoveries() string { return l.in("recoveries.json") }
+
 // PKI is the directory of authorities and of the user's credentials.
 func (l Lab) PKI() string { return l.in("pki") }
 

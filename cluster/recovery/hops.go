@@ -98,6 +98,7 @@ func (r *Report) expect(lab *Lab) {
 	r.expectServices(add)
 	r.expectPods(lab, add)
 	add(Green, 0, "probes succeed", "")
+	slices.SortStableFunc(r.Hops, func(a, b Hop) int { return rank(a.Name) - rank(b.Name) })
 }
 
 func (r *Report) expectServices(add func(name string, of int, what, waits string)) {

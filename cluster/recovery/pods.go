@@ -44,6 +44,9 @@ func (r *Report) replacement(e event.Event, b event.KubePod, name string, ev Evi
 			quota++
 		}
 	}
+	if h := r.Hop(Bound); h != nil && h.Pending() && b.Node == "" && b.Message != "" {
+		h.Waits = "the scheduler: " + b.Key() + ": " + b.Message
+	}
 	running := slices.ContainsFunc(b.Containers, func(c event.KubeContainer) bool { return c.State == "running" })
 	for _, s := range []struct {
 		hop  string

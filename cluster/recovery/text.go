@@ -132,6 +132,33 @@ func (r *Report) Outcome() string {
 	return text + "."
 }
 
+// Summary is a report in three words, each "" where there is nothing to say.
+type Summary struct {
+	// Total time to recovery, Against the run before, Outage the longest of users.
+	Total, Against, Outage string
+}
+
+// Summary is what a list says of the report.
+func (r *Report) Summary() Summary {
+	var s Summary
+	if total, ok := r.Total(); ok {
+		s.Total = Span(total)
+		if r.Before != nil && r.Before.Total > 0 {
+			s.Against = Change(total - r.Before.Total)
+		}
+	}
+	worst := Felt{}
+	for _, k := range r.Kinds() {
+		if k.Outage > worst.Outage {
+			worst = k
+		}
+	}
+	if worst.Outage > 0 {
+		s.Outage = Span(worst.Outage) + " " + Who(worst.Target)
+	}
+	return s
+}
+
 // Versus names the run that it is compared with.
 func (r *Report) Versus() string {
 	if r.Before == nil {

@@ -194,6 +194,8 @@ func (s *Supervisor) serve() (stop func(), err error) {
 // live boots the lab and keeps it until ctx ends or lab init dies.
 func (s *Supervisor) live(ctx context.Context) error {
 	s.rec.Emit(s.plan.Topology)
+	s.recall()
+	s.sources.Go(func() { s.keepRecoveries(ctx) })
 	s.rec.Emit(event.LabPhase{Phase: event.Booting})
 	began := time.Now()
 	if err := execute(ctx, s.plan.Steps, s.rec.Emit, s.step); err != nil {
