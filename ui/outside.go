@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -136,13 +137,26 @@ func (c courier) Shell(args []string) tea.Cmd {
 	})
 }
 
-// run runs a command and kills it when ctx ends.
+// mendTime is how long a command may take to put in order what it began.
+const mendTime = 10 * time.Second
+
+// run runs a command and interrupts it when ctx ends: one that broke something on
+// purpose mends it then.
 func run(ctx context.Context, cmd *exec.Cmd) error {
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	ended := make(chan struct{})
+	defer close(ended)
+	stop := context.AfterFunc(ctx, func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-ended:
+		case <-time.After(mendTime):
+			_ = cmd.Process.Kill()
+		}
+	})
 	defer stop()
 	return cmd.Wait()
 }

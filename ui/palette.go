@@ -75,6 +75,7 @@ func (m *app) entries() []entry {
 		out = append(out, entry{text: "heal all faults", detail: "H", do: func(m *app) tea.Cmd { return m.healAll() }})
 	}
 	out = append(out, entry{text: "list of faults", detail: "F", do: func(m *app) tea.Cmd { m.overlay = newFaultList(m); return nil }})
+	out = append(out, scenarioEntries()...)
 	for i, t := range m.themes {
 		out = append(out, entry{text: "theme " + t.Name, detail: t.Title, do: func(m *app) tea.Cmd { m.setTheme(i); return nil }})
 	}

@@ -71,6 +71,9 @@ func Handler(lab Lab, past Past) http.Handler {
 	if faults, ok := lab.(Faults); ok {
 		handleFaults(mux, faults)
 	}
+	if teller, ok := lab.(Teller); ok {
+		handleTell(mux, teller)
+	}
 	mux.HandleFunc("POST /v1/down", func(http.ResponseWriter, *http.Request) { lab.Down("asked by a user") })
 	return mux
 }

@@ -157,7 +157,7 @@ func TestWireNamesAreStable(t *testing.T) {
 		"kube.change", "kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.gap", "kube.lag", "kube.lease", "kube.node", "kube.pod", "kube.requests", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.state", "probe", "raft.disk", "raft.entries", "raft.log", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",
-		"sched.bind", "sched.cycle", "sched.preempted", "sched.queue",
+		"scenario.state", "scenario.step", "sched.bind", "sched.cycle", "sched.preempted", "sched.queue",
 		"source.state", "step.done", "step.started",
 	}
 	for _, name := range want {

@@ -18,8 +18,8 @@ type decoder struct {
 	problems Problems
 }
 
-func (d *decoder) decodeRoot(root *yaml.Node, lab *Lab) {
-	d.decode(root, reflect.ValueOf(lab).Elem(), nil)
+func (d *decoder) decodeRoot(root *yaml.Node, into any) {
+	d.decode(root, reflect.ValueOf(into).Elem(), nil)
 }
 
 func (d *decoder) refuse(p path, n *yaml.Node, what, remedy string) {

@@ -16,32 +16,21 @@ import (
 // MaxFile is the size of the largest file that Load reads, in bytes.
 const MaxFile = 1 << 20
 
-const minimal = "apiVersion: " + APIVersion + "\nkind: " + Kind + "\n"
+// minimal is the beginning of a file of a kind.
+func minimal(kind string) string { return "apiVersion: " + APIVersion + "\nkind: " + kind + "\n" }
 
 // Load reads a configuration file. What the file leaves out has its default.
 // The name is for messages only. The error is Problems when the file is wrong,
 // else why it could not be read. Lab is of use only without an error.
 func Load(file string, r io.Reader) (Lab, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
-	if err != nil {
-		return Lab{}, fmt.Errorf("read lab file %s: %w", file, err)
-	}
-	if len(data) > MaxFile {
-		return Lab{}, Problems{{File: file, What: fmt.Sprintf("the file is larger than %d bytes", MaxFile), Remedy: "is it a lab file?"}}
-	}
-	if problem, ok := readable(file, data); !ok {
-		return Lab{}, Problems{problem}
-	}
-	root, problem, ok := parse(file, data)
-	if !ok {
-		return Lab{}, Problems{problem}
-	}
 	lab := Default()
 	lab.APIVersion, lab.Kind = "", ""
-	lab.source = source{file: file, at: map[string]position{"": {1, 1}}}
-	d := decoder{source: lab.source}
-	d.decodeRoot(root, &lab)
-	c := checker{lab: lab, problems: d.problems}
+	doc, err := Read(file, Kind, r, &lab)
+	if err != nil {
+		return Lab{}, err
+	}
+	lab.source = doc.source
+	c := checker{lab: lab, problems: doc.problems}
 	c.check()
 	if err := c.problems.err(); err != nil {
 		return Lab{}, err
@@ -70,7 +59,7 @@ func readable(file string, data []byte) (Problem, bool) {
 }
 
 // parse gives the root node of the only document.
-func parse(file string, data []byte) (*yaml.Node, Problem, bool) {
+func parse(file, kind string, data []byte) (*yaml.Node, Problem, bool) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var root *yaml.Node
 	for {
@@ -89,13 +78,13 @@ func parse(file string, data []byte) (*yaml.Node, Problem, bool) {
 			n := doc.Content[0]
 			return nil, Problem{
 				File: file, Line: n.Line, Column: n.Column, What: "a second document begins here",
-				Remedy: "keep one lab per file",
+				Remedy: "keep one " + strings.ToLower(kind) + " per file",
 			}, false
 		}
 		root = doc.Content[0]
 	}
 	if root == nil {
-		return nil, Problem{File: file, Line: 1, Column: 1, What: "the file is empty", Remedy: "begin it with\n" + minimal}, false
+		return nil, Problem{File: file, Line: 1, Column: 1, What: "the file is empty", Remedy: "begin it with\n" + minimal(kind)}, false
 	}
 	return root, Problem{}, true
 }

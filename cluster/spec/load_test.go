@@ -95,10 +95,10 @@ func TestLoadOfJSONGivesTheSameLab(t *testing.T) {
 
 func TestLoadOfMinimalFileIsDefault(t *testing.T) {
 	for _, text := range []string{
-		minimal,
-		"---\n" + minimal + "---\n",
-		minimal + "metadata:\nspec:\n  workers:\n  network: {}\n",
-		strings.ReplaceAll(minimal, "\n", "\r\n"),
+		minimal(Kind),
+		"---\n" + minimal(Kind) + "---\n",
+		minimal(Kind) + "metadata:\nspec:\n  workers:\n  network: {}\n",
+		strings.ReplaceAll(minimal(Kind), "\n", "\r\n"),
 	} {
 		lab, err := Load("lab.yaml", strings.NewReader(text))
 		if err != nil {
@@ -142,7 +142,7 @@ w2 false 10.10.0.102 1 0 map[zone:b]
 
 func TestLoadKeepsReadErrors(t *testing.T) {
 	broken := errors.New("device gone")
-	_, err := Load("lab.yaml", io.MultiReader(strings.NewReader(minimal), errReader{broken}))
+	_, err := Load("lab.yaml", io.MultiReader(strings.NewReader(minimal(Kind)), errReader{broken}))
 	if !errors.Is(err, broken) || err.Error() != "read lab file lab.yaml: device gone" {
 		t.Errorf("got %v", err)
 	}
@@ -174,7 +174,7 @@ func (r *countingReader) Read(p []byte) (int, error) {
 
 func FuzzLoad(f *testing.F) {
 	f.Add(full)
-	f.Add(minimal)
+	f.Add(minimal(Kind))
 	for _, c := range refusals {
 		if len(c.file) < 1<<10 {
 			f.Add(c.file)

@@ -64,6 +64,14 @@ func (p Problems) err() error {
 	return p
 }
 
+// at tells whether something at or below a place was refused already.
+func (p Problems) at(place path) bool {
+	at := place.String()
+	return slices.ContainsFunc(p, func(q Problem) bool {
+		return q.Path == at || strings.HasPrefix(q.Path, at+".") || strings.HasPrefix(q.Path, at+"[")
+	})
+}
+
 // path is a place in the configuration, from the root.
 type path []string
 

@@ -6,7 +6,7 @@ import (
 )
 
 // head is a valid beginning; what follows begins in line 3.
-const head = minimal
+var head = minimal(Kind)
 
 // refusals are files and the exact error that Load gives for each.
 var refusals = []struct{ name, file, want string }{

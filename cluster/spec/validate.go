@@ -5,7 +5,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // Machine is what the lab has to fit in. 0 means unknown and is not checked.
@@ -36,12 +35,7 @@ func (c *checker) refuse(p path, remedy, what string, args ...any) {
 }
 
 // refused tells whether something at or below the path was refused already.
-func (c *checker) refused(p path) bool {
-	at := p.String()
-	return slices.ContainsFunc(c.problems, func(q Problem) bool {
-		return q.Path == at || strings.HasPrefix(q.Path, at+".")
-	})
-}
+func (c *checker) refused(p path) bool { return c.problems.at(p) }
 
 var (
 	apiVersionPath  = path{"apiVersion"}
@@ -75,25 +69,10 @@ func (c *checker) check() {
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
 func (c *checker) checkIdentity() {
-	c.checkConstant(apiVersionPath, c.lab.APIVersion, APIVersion)
-	c.checkConstant(kindPath, c.lab.Kind, Kind)
-	const form = "use lower-case letters, digits and dashes, with a letter or digit at both ends"
-	switch name := c.lab.Metadata.Name; {
-	case !label.MatchString(name):
-		c.refuse(namePath, form, "%q is not a DNS-1123 label", clip(name))
-	case len(name) > MaxName:
-		c.refuse(namePath, fmt.Sprintf("use at most %d", MaxName), "the name has %d characters", len(name))
-	}
-}
-
-func (c *checker) checkConstant(p path, got, want string) {
-	switch {
-	case c.refused(p) || got == want:
-	case got == "":
-		c.refuse(p, fmt.Sprintf("write %s: %s", p, want), "is missing")
-	default:
-		c.refuse(p, "write "+want, "%q is not what this version reads", clip(got))
-	}
+	d := Document{source: c.lab.source, problems: c.problems}
+	d.Identity(c.lab.APIVersion, c.lab.Kind, Kind)
+	d.Name(c.lab.Metadata.Name)
+	c.problems = d.problems
 }
 
 func (c *checker) checkCounts() {

@@ -52,6 +52,8 @@ func (w *World) Apply(e event.Event) {
 		w.Actions = bounded(append(w.Actions, Action{Action: b, At: e.Time}), MaxActions)
 	case event.FaultInjected, event.FaultVerified, event.FaultEnded, event.LinkState:
 		w.Faults.apply(e.Time, b)
+	case event.ScenarioState, event.ScenarioStep:
+		w.applyScenario(e.Time, b)
 	case event.SourceState:
 		if b.OK {
 			delete(w.Lost, b.Source)

@@ -26,6 +26,8 @@ func (w *World) changes(e event.Event) {
 	case event.FaultEnded:
 		m.Class, m.Key = "ended", true
 		t.change(LaneFaults, m, func() string { return b.ID + " " + b.Cause })
+	case event.ScenarioState, event.ScenarioStep:
+		w.scenarioChanges(m, b)
 	case event.SchedCycle:
 		if b.Outcome == event.SchedUnschedulable || b.Outcome == event.SchedError {
 			m.Class = string(b.Outcome)

@@ -15,6 +15,7 @@ type Timeline struct {
 const (
 	LaneYou       = "you"       // changes: users' actions
 	LaneFaults    = "faults"    // changes: faults injected, found to lack their effect, ended
+	LaneScenario  = "scenario"  // changes: a run's begin, steps and end
 	LaneLab       = "lab"       // states: the lab's phase
 	LaneNode      = "node"      // states: a node as the kernel sees it
 	LaneComponent = "component" // states: component/NODE/NAME

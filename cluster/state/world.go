@@ -41,6 +41,8 @@ type World struct {
 	Faults Faults `json:"faults"`
 	// Recovery is how the lab recovered from the faults of this run.
 	Recovery recovery.Reports `json:"recovery"`
+	// Scenario is the last run of a scenario or a campaign; nil before one.
+	Scenario *Scenario `json:"scenario,omitempty"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.
 	Actions []Action `json:"actions,omitempty"`
 	// Sources that are lost, by name; a healthy source is absent.

@@ -282,6 +282,9 @@ func (s *Supervisor) stop(cause error) error {
 // World implements api.Lab.
 func (s *Supervisor) World() ([]byte, error) { return s.rec.JSON() }
 
+// Tell implements api.Teller.
+func (s *Supervisor) Tell(body event.Body) { s.rec.Emit(body) }
+
 // Reader implements api.Lab.
 func (s *Supervisor) Reader(after uint64) api.Reader { return s.rec.journal.Reader(after) }
 

@@ -131,6 +131,14 @@ func changeLook(st *themes.Styles, class string) look {
 		return look{"▼", "", st.Bad, 6}
 	case "repair", "ended":
 		return look{"▲", "", st.OK, 5}
+	case "running":
+		return look{"»", "", st.Info, 4}
+	case "step":
+		return look{"›", "", st.Info, 2}
+	case "passed":
+		return look{"✓", "", st.OK, 5}
+	case "failed", "aborted":
+		return look{"✗", "", st.Bad, 6}
 	case "refused", "mismatch", "unschedulable", "error":
 		return look{"▿", "", st.Warn, 4}
 	case "bound":

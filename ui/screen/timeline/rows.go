@@ -36,7 +36,7 @@ func lanes(cx *screen.Context) map[string]*state.Lane {
 
 // order is the kinds of lanes from top to bottom.
 func order() []string {
-	return []string{state.LaneYou, state.LaneFaults, state.LaneLab, state.LanePulse, state.LaneRaft, state.LaneElections, state.LaneMessages, state.LaneLease,
+	return []string{state.LaneYou, state.LaneFaults, state.LaneScenario, state.LaneLab, state.LanePulse, state.LaneRaft, state.LaneElections, state.LaneMessages, state.LaneLease,
 		state.LaneNode, state.LaneReady, state.LaneChanges, state.LaneBinds, state.LanePods, state.LaneEndpoints, state.LaneProxy, state.LaneWarnings,
 		state.LaneSource}
 }
