@@ -9,14 +9,21 @@ import (
 	"strings"
 	"testing"
 
+	"workbench/cluster/scenario"
 	"workbench/cluster/spec"
 )
 
-// TestEveryFieldIsDocumented walks the JSON Schema of lab files.
+// TestEveryFieldIsDocumented walks the JSON Schemas of files.
 func TestEveryFieldIsDocumented(t *testing.T) {
-	page := read(t, "config.md")
+	for name, schema := range map[string][]byte{"config.md": spec.Schema(), "scenarios.md": scenario.Schema()} {
+		testFields(t, name, schema)
+	}
+}
+
+func testFields(t *testing.T, name string, schema []byte) {
+	page := read(t, name)
 	var root map[string]any
-	if err := json.Unmarshal(spec.Schema(), &root); err != nil {
+	if err := json.Unmarshal(schema, &root); err != nil {
 		t.Fatal(err)
 	}
 	named := 0
@@ -41,7 +48,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		}
 		named++
 		if !strings.Contains(page, "`"+path+"`") {
-			t.Errorf("config.md does not name `%s`", path)
+			t.Errorf("%s does not name `%s`", name, path)
 		}
 	}
 	walk(root, "")
@@ -97,5 +104,30 @@ func TestExampleLabIsValid(t *testing.T) {
 	}
 	if !strings.Contains(string(out), "NODE w2") {
 		t.Errorf("the plan has no node w2:\n%s", out)
+	}
+}
+
+// TestEveryConditionIsDocumented holds what scenario files can say to the page.
+func TestEveryConditionIsDocumented(t *testing.T) {
+	page := read(t, "scenarios.md")
+	for _, f := range scenario.FormTexts() {
+		if f.Text == "" || !strings.Contains(page, "`"+f.Usage+"`") {
+			t.Errorf("scenarios.md does not name the condition `%s`", f.Usage)
+		}
+	}
+	for _, r := range scenario.RoleTexts() {
+		if !strings.Contains(page, "`${"+r.Name+"}`") {
+			t.Errorf("scenarios.md does not name the role ${%s}", r.Name)
+		}
+	}
+	for _, name := range scenario.Names() {
+		if !strings.Contains(page, "| `"+name+"` |") {
+			t.Errorf("scenarios.md does not name %s, which is built in", name)
+		}
+	}
+	_, rest, _ := strings.Cut(page, "```yaml\n")
+	example, _, _ := strings.Cut(rest, "```")
+	if _, err := scenario.Load("the example", strings.NewReader(example)); err != nil {
+		t.Error(err)
 	}
 }

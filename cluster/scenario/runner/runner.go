@@ -130,6 +130,7 @@ func (r *run) perform(ctx context.Context) error {
 	err := r.steps(bounded)
 	cancel()
 	err = errors.Join(err, r.mend(ctx))
+	r.recoveries()
 	state.Phase = event.ScenarioPassed
 	switch {
 	case ctx.Err() != nil:
@@ -167,6 +168,17 @@ func (r *run) steps(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// recoveries says how the lab recovered from each fault.
+func (r *run) recoveries() {
+	r.world.See(func(w *state.World) {
+		for _, id := range r.faults {
+			if report := w.Recovery.Find(id); report != nil {
+				r.Say(fmt.Sprintf("%s %s: %s  (workbench report %s)", id, report.Text, report.Outcome(), id))
+			}
+		}
+	})
 }
 
 // rebase notes what holds before something is done.
