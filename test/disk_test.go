@@ -2,6 +2,7 @@ package test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +37,11 @@ func testComesBack(t *testing.T, lab *harness.Lab) {
 
 func testCameBack(t *testing.T, lab *harness.Lab, before *state.World, kubeconfig string) {
 	w := whole(lab)
+	for _, p := range before.Recovery.Remember() {
+		if !slices.ContainsFunc(w.Recovery.Past, func(was event.RecoveryPast) bool { return was.Class == p.Class && was.Total == p.Total }) {
+			t.Errorf("a %s cannot be compared with the run before: %+v", p.Class, w.Recovery.Past)
+		}
+	}
 	if w.Topology.APIAddress != before.Topology.APIAddress {
 		t.Errorf("the API is at %s, was at %s", w.Topology.APIAddress, before.Topology.APIAddress)
 	}

@@ -134,8 +134,10 @@ func testWorkerLoss(t *testing.T, lab *harness.Lab) {
 	if out := fetch(t, lab, "w1", "http://"+w.Kube.Services["default/demo"].ClusterIP+"/"); strings.Contains(out, "node="+victim) {
 		t.Errorf("the dead worker answered: %s", out)
 	}
+	testRecoveryOfWorker(t, lab, victim)
 	lab.Must("node", "start", victim)
 	w = whole(lab)
+	testReturnOfWorker(t, lab)
 	lab.Await("the dead pods to be gone and the toolbox to run", func(w *state.World) bool {
 		for _, uid := range uids {
 			for _, p := range w.Kube.Pods {

@@ -94,6 +94,9 @@ type KubePod struct {
 	Reason     string          `json:"reason,omitempty"` // why not scheduled, or status.reason
 	Message    string          `json:"message,omitempty"`
 	Containers []KubeContainer `json:"containers,omitempty"`
+	// Stays says that it tolerates a node that is unreachable for ever: it is not
+	// evicted from one.
+	Stays bool `json:"stays,omitempty"`
 	// Status is the word kubectl get pods prints: Running, Terminating,
 	// CrashLoopBackOff, ...
 	Status string `json:"status"`

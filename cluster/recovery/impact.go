@@ -155,7 +155,7 @@ func (w *Work) pods(f event.FaultInjected, at time.Time, lab *Lab) {
 	concerned := map[string]bool{}
 	for _, key := range sorted(lab.Pods) {
 		p := lab.Pods[key]
-		away := evictable(p) && (slices.Contains(w.Silent, p.Node) || f.Kind == drain && slices.Contains(f.Nodes, p.Node))
+		away := evictable(p) && (slices.Contains(w.Silent, p.Node) && !p.Stays || f.Kind == drain && slices.Contains(f.Nodes, p.Node))
 		if own := slices.Contains(f.Pods, key); !away && !own {
 			continue
 		}

@@ -94,8 +94,8 @@ func workload(p *event.KubePod) string {
 	return kind + " " + p.Namespace + "/" + name
 }
 
-// evictable says that a taint NoExecute ends the pod: those of DaemonSets and
-// static pods stay.
+// evictable says that the pod can be evicted: those of DaemonSets and static pods
+// stay.
 func evictable(p *event.KubePod) bool {
 	kind, _, _ := strings.Cut(p.Owner, "/")
 	return kind != "DaemonSet" && kind != "Node" && p.Deleting.IsZero() && p.Phase != "Succeeded" && p.Phase != "Failed"

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -20,6 +21,7 @@ func projectPod(p *corev1.Pod) event.KubePod {
 		Reason:  p.Status.Reason,
 		Message: p.Status.Message,
 		Status:  podStatus(p),
+		Stays:   slices.ContainsFunc(p.Spec.Tolerations, staysForEver),
 	}
 	if c := condition(p, corev1.PodScheduled); b.Reason == "" && c != nil && c.Status == corev1.ConditionFalse {
 		b.Reason, b.Message = c.Reason, c.Message
@@ -33,6 +35,12 @@ func projectPod(p *corev1.Pod) event.KubePod {
 		b.Containers = append(b.Containers, projectContainer(&p.Spec.Containers[i], p.Status.ContainerStatuses))
 	}
 	return b
+}
+
+// staysForEver says that the toleration is of an unreachable node, without an end.
+func staysForEver(t corev1.Toleration) bool {
+	key := t.Key == corev1.TaintNodeUnreachable || t.Key == "" && t.Operator == corev1.TolerationOpExists
+	return key && t.Value == "" && t.TolerationSeconds == nil && (t.Effect == "" || t.Effect == corev1.TaintEffectNoExecute)
 }
 
 func projectContainer(c *corev1.Container, statuses []corev1.ContainerStatus) event.KubeContainer {

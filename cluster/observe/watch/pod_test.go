@@ -113,3 +113,24 @@ func TestPodStatusIsKubectls(t *testing.T) {
 		t.Errorf("initialized pod has status %s", got)
 	}
 }
+
+// TestWhoStays holds which pods are not evicted from an unreachable node.
+func TestWhoStays(t *testing.T) {
+	seconds := int64(2)
+	for _, c := range []struct {
+		name  string
+		t     []corev1.Toleration
+		stays bool
+	}{
+		{"none", nil, false},
+		{"the default", []corev1.Toleration{{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: &seconds}}, false},
+		{"all", []corev1.Toleration{{Operator: corev1.TolerationOpExists}}, true},
+		{"a DaemonSet's", []corev1.Toleration{{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}}, true},
+		{"scheduling only", []corev1.Toleration{{Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}}, false},
+		{"another taint", []corev1.Toleration{{Key: "disk", Operator: corev1.TolerationOpExists}}, false},
+	} {
+		if got := projectPod(&corev1.Pod{Spec: corev1.PodSpec{Tolerations: c.t}}).Stays; got != c.stays {
+			t.Errorf("%s: stays %v", c.name, got)
+		}
+	}
+}
