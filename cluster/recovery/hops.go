@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"workbench/cluster/event"
 )
@@ -211,4 +212,7 @@ func (r *Report) mark(s sight) {
 		h.What = s.what
 	}
 	r.Work.Touched = at
+	if rank(s.hop) < rank(Undone) {
+		r.Recovered = time.Time{} // there was one more to come
+	}
 }

@@ -191,8 +191,9 @@ func (w *Work) services(f event.FaultInjected, lab *Lab, hit func(name, componen
 			gone[lab.node(name).IP] = true
 		}
 	}
-	replaced := map[string]bool{}
+	pods, replaced := map[string]bool{}, map[string]bool{}
 	for _, p := range w.Pods {
+		pods[p.Key] = true
 		replaced[p.Key] = p.Workload != "" || slices.Contains(f.Pods, p.Key)
 	}
 	found := map[string]bool{}
@@ -207,7 +208,7 @@ func (w *Work) services(f event.FaultInjected, lab *Lab, hit func(name, componen
 				pod, _, _ = strings.Cut(key, "/")
 				pod += "/" + e.Pod
 			}
-			lost := slices.Contains(w.Silent, e.Node) || gone[e.Address] || pod != "" && slices.Contains(f.Pods, pod)
+			lost := slices.Contains(w.Silent, e.Node) || gone[e.Address] || pods[pod]
 			switch {
 			case !e.Ready:
 			case lost:

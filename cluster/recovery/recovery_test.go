@@ -117,3 +117,27 @@ func TestUndoneBefore(t *testing.T) {
 		t.Errorf("compared with %+v", b)
 	}
 }
+
+// TestFailedFault holds that a fault that could not be made is not followed, and
+// that one without consequences is told so.
+func TestFailedFault(t *testing.T) {
+	var all Reports
+	l := lab()
+	all.Apply(event.Event{Seq: 1, Time: start, Body: event.FaultInjected{ID: "f1", Kind: "squeeze", Text: "squeeze w1 cpu 0.1", Nodes: []string{"w1"}}}, l)
+	all.Apply(event.Event{Seq: 2, Time: start.Add(time.Second), Body: event.FaultEnded{ID: "f1", Cause: "failed", Error: "no"}}, l)
+	if r := all.Find("f1"); !r.Closed || r.Status() != "failed" || r.Outcome() != "The fault could not be made." {
+		t.Errorf("%s %q %+v", r.Status(), r.Outcome(), r)
+	}
+	all.Apply(event.Event{Seq: 3, Time: start, Body: event.FaultInjected{ID: "f2", Kind: "squeeze", Text: "squeeze w1 cpu 1", Nodes: []string{"w1"}}}, l)
+	all.Apply(event.Event{Seq: 4, Time: start.Add(time.Second), Body: event.FaultVerified{ID: "f2", Verdict: event.FaultLanded}}, l)
+	all.Apply(event.Event{Seq: 5, Time: start.Add(9 * time.Second), Body: event.Probe{Target: "api-read", OK: true}}, l)
+	r := all.Find("f2")
+	if r.Closed || r.Outcome() != "Nothing had to recover." || r.Hop(Green).Moot != "no probe failed" {
+		t.Errorf("%q %+v", r.Outcome(), r)
+	}
+	// An election nobody expected may belong to it.
+	all.Apply(event.Event{Seq: 6, Time: start.Add(20 * time.Second), Body: event.RaftRole{Node: "c2", Role: event.RaftLeader, Term: 3}}, l)
+	if h := r.Hop(Leader); h == nil || !h.Inferred || !r.Recovered.IsZero() {
+		t.Errorf("%+v", r)
+	}
+}

@@ -20,8 +20,7 @@ func (r *Report) see(e event.Event, lab *Lab) {
 		r.verified(e, b)
 	case event.FaultEnded:
 		if b.ID == r.ID {
-			r.Cause = b.Cause
-			r.undone(e, lab, Evidence{Object: "fault " + r.ID, Detail: b.Cause})
+			r.ended(e, b, lab)
 		}
 	case event.NodeState:
 		r.nodeState(e, b, lab)
@@ -54,7 +53,23 @@ func (r *Report) see(e event.Event, lab *Lab) {
 	case event.Probe:
 		r.probe(e, b)
 	}
-	r.settle(e.Time, lab)
+	if !r.Closed {
+		r.settle(e.Time, lab)
+	}
+}
+
+// ended takes the end of the fault; when it could not be made there is nothing
+// to follow.
+func (r *Report) ended(e event.Event, b event.FaultEnded, lab *Lab) {
+	r.Cause = b.Cause
+	if b.Cause == "failed" {
+		r.close("the fault could not be made")
+		return
+	}
+	if h := r.Hop(Landed); b.Cause == "done" && h.Pending() {
+		h.Moot = "it was not seen"
+	}
+	r.undone(e, lab, Evidence{Object: "fault " + r.ID, Detail: b.Cause})
 }
 
 // land notes that a part of the fault was seen to have its effect.

@@ -86,7 +86,7 @@ func (r *Report) undone(e event.Event, lab *Lab, ev Evidence) {
 	}
 	w := r.Work
 	r.Undone, w.Commit = later(e.Time, r.Start()), lab.Commit
-	if len(w.OwnPods) > 0 || r.Cause == "failed" || r.Cause == "done" {
+	if r.Cause == "done" {
 		return // nothing is undone: what follows comes by itself
 	}
 	r.Return = []Hop{{Name: Undone, What: "the fault is undone"}}
