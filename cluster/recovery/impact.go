@@ -78,7 +78,7 @@ type Service struct {
 const (
 	kill, stop, freeze, crashLoop = "kill", "stop", "freeze", "crashloop"
 	cut, partition, loss          = "cut", "partition", "loss"
-	drain                         = "drain"
+	cordon, drain                 = "cordon", "drain"
 )
 
 // ends says that what the kind is about does nothing any more.

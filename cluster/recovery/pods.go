@@ -66,6 +66,10 @@ func (r *Report) replacement(e event.Event, b event.KubePod, name string, ev Evi
 
 // again follows a pod that is to start again by itself.
 func (r *Report) again(e event.Event, b event.KubePod, was Pod, ev Evidence) {
+	if restarts(&b) == was.Restarts && b.Ready {
+		return // as it was
+	}
+	r.land(e, "", r.Text, 0, ev)
 	if restarts(&b) == was.Restarts {
 		return
 	}

@@ -89,6 +89,7 @@ func TestUndoneBefore(t *testing.T) {
 		all.Apply(event.Event{Seq: seq, Time: start.Add(after), Body: body}, l)
 	}
 	at(0, event.FaultInjected{ID: "f1", Kind: "kill", Text: "kill w1", Nodes: []string{"w1"}})
+	at(5*time.Millisecond, event.Probe{Target: "api-read", Latency: time.Second, Error: "it failed before"})
 	at(10*time.Millisecond, event.NodeState{Node: "w1", State: event.NodeKilled})
 	at(200*time.Millisecond, event.Probe{Target: "service/w1", Error: "no answer"}) // sent before it was dead
 	at(2*time.Second, event.Probe{Target: "service/w2", Latency: time.Second, Error: "no answer"})

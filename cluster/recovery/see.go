@@ -117,7 +117,7 @@ func (r *Report) nodeState(e event.Event, b event.NodeState, lab *Lab) {
 
 func (r *Report) component(e event.Event, b event.ComponentState, lab *Lab) {
 	key := b.Node + "/" + b.Component
-	ev := Evidence{Object: "component " + key, Detail: strings.TrimSpace(string(b.State) + " " + b.Cause)}
+	ev := Evidence{Object: "component " + key, Detail: b.Cause}
 	down := b.State == event.ComponentExited || b.State == event.ComponentStopped || b.State == event.ComponentPaused
 	own := slices.Contains(r.Work.Components, key) && ends(r.Kind)
 	switch {
@@ -232,6 +232,9 @@ func (r *Report) node(e event.Event, b event.KubeNode, lab *Lab) {
 	mine := slices.Contains(r.Work.Silent, b.Name)
 	ev := Evidence{Object: "Node " + b.Name, Revision: b.ResourceVersion, Detail: strings.TrimSpace("Ready=" + b.Ready + " " + b.Reason)}
 	saw := func(hop string) bool { return slices.Contains(r.Work.Seen[hop], b.Name) }
+	if (r.Kind == cordon || r.Kind == drain) && slices.Contains(r.Work.Nodes, b.Name) && b.Unschedulable {
+		r.land(e, b.Name, names(r.Work.Nodes)+" cordoned", len(r.Work.Nodes), ev)
+	}
 	bad := b.Ready != "True"
 	if r.on() && (mine || slices.Contains(linkEnds(r.Work.Links), b.Name)) {
 		if bad {

@@ -18,6 +18,9 @@ const (
 
 // probe counts what users feel.
 func (r *Report) probe(e event.Event, b event.Probe) {
+	if r.Landed.IsZero() {
+		return // what fails already is not of this fault
+	}
 	if _, from, _ := strings.Cut(b.Target, "/"); r.Undone.IsZero() && slices.Contains(r.Work.Dead, from) {
 		return // its last answers: nobody asks from there any more
 	}
