@@ -33,17 +33,15 @@ type Work struct {
 	Commit uint64 `json:"commit,omitempty"`
 	// Seen are the keys of what was seen, by hop.
 	Seen map[string][]string `json:"seen,omitempty"`
-	// Failing are the targets whose last probe failed, sorted; Broke is when a
-	// probe first failed after all had succeeded again.
+	// Failing are the targets whose last probe failed, sorted.
 	Failing []string `json:"failing,omitempty"`
 	// Touched is when anything of it last happened.
 	Touched time.Time `json:"touched,omitzero"`
-	// Awaited is the set of links of the fault.
-	Links []event.FaultLink `json:"links,omitempty"`
-	// Targets are nodes, components and pods of the fault.
-	Nodes      []string `json:"nodes,omitempty"`
-	Components []string `json:"components,omitempty"`
-	OwnPods    []string `json:"ownPods,omitempty"`
+	// Links, nodes, components and pods that the fault is about.
+	Links      []event.FaultLink `json:"links,omitempty"`
+	Nodes      []string          `json:"nodes,omitempty"`
+	Components []string          `json:"components,omitempty"`
+	OwnPods    []string          `json:"ownPods,omitempty"`
 }
 
 // Held is a leader's lease.

@@ -13,7 +13,6 @@
 package recovery
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -193,5 +192,3 @@ func latest(hops []Hop) time.Time {
 	}
 	return slices.MaxFunc(hops, func(a, b Hop) int { return a.At.Compare(b.At) }).At
 }
-
-func compareTimes(a, b time.Time) int { return cmp.Compare(a.UnixNano(), b.UnixNano()) }

@@ -2,8 +2,6 @@ package recovery
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"workbench/cluster/event"
 )
@@ -124,64 +122,4 @@ func (r *Reports) Remember() []event.RecoveryPast {
 		all = append(all, one.Past())
 	}
 	return all[max(len(all)-MaxPast, 0):]
-}
-
-// class is the verb and the kind of target, such as "kill worker" or "freeze
-// etcd (Raft leader)".
-func class(f event.FaultInjected, lab *Lab) string {
-	led := func(component, node string) bool {
-		if component == "etcd" || component == "" {
-			return node != "" && node == lab.Leader
-		}
-		return slices.ContainsFunc(lab.Leaders(), func(l *event.KubeLease) bool { return l.Name == component && holderNode(l.Holder) == node })
-	}
-	var what []string
-	node := func(name string) string {
-		switch {
-		case name == event.Outside, name == event.AnyNode:
-			return name
-		case lab.node(name).Role == event.Worker:
-			return "worker"
-		case led("", name):
-			return "Raft leader's node"
-		}
-		return "control plane"
-	}
-	for _, n := range f.Nodes {
-		what = append(what, node(n))
-	}
-	for _, key := range f.Components {
-		name, component, _ := strings.Cut(key, "/")
-		if led(component, name) {
-			component += " (leader)"
-		}
-		what = append(what, component)
-	}
-	for range f.Pods {
-		what = append(what, "pod")
-	}
-	for _, l := range f.Links {
-		back := event.FaultLink{From: l.To, To: l.From}
-		switch a, b := node(l.From), node(l.To); {
-		case !slices.Contains(f.Links, back):
-			what = append(what, a+">"+b)
-		case l.From < l.To: // once for both directions
-			what = append(what, min(a, b)+"~"+max(a, b))
-		}
-	}
-	slices.Sort(what)
-	var parts []string
-	for i := 0; i < len(what); {
-		n := i
-		for n < len(what) && what[n] == what[i] {
-			n++
-		}
-		part := what[i]
-		if n-i > 1 {
-			part = strconv.Itoa(n-i) + " × " + part
-		}
-		parts = append(parts, part)
-		i = n
-	}
-	return f.Kind + " " + strings.Join(parts, ", ")
 }

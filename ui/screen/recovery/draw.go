@@ -145,7 +145,7 @@ func (r *Recovery) hops(s widget.Surface, cx *screen.Context, one *recovery.Repo
 	if r.hop >= 0 && r.hop < len(lines) && c.proof == 0 {
 		proof.Fit(1, 0, w-2, st.Info, widget.Clean(lines[r.hop].Proof()))
 	} else {
-		axis, h = s, h+1
+		axis = s
 	}
 	n := len(lines)
 	if there < n {

@@ -1,0 +1,70 @@
+package recovery_test
+
+import (
+	"testing"
+	"time"
+
+	"workbench/cluster/event"
+	"workbench/cluster/fault"
+	"workbench/cluster/recovery"
+	"workbench/cluster/state"
+)
+
+// TestKindsOfTheGrammar holds that the reports know what the kinds of faults, as
+// the grammar has them, take from a lab.
+func TestKindsOfTheGrammar(t *testing.T) {
+	silent := map[string]string{
+		fault.Kill: "kill w1", fault.Freeze: "freeze w1/kubelet", fault.Stop: "stop w1", fault.CrashLoop: "crashloop w1/kubelet",
+		fault.Cut: "cut w1 c1", fault.Partition: "partition w1/c1", fault.Loss: "loss w1 c1 100%",
+	}
+	other := map[string]string{
+		fault.Delay: "delay w1 c1 80ms", fault.Rate: "rate w1 c1 10mbit", fault.CutOff: "outside w1", fault.Squeeze: "squeeze w1 cpu 0.2",
+		fault.Cordon: "cordon w1", fault.Drain: "drain w1", fault.PodKill: "pod-kill default/web", fault.PodOOM: "pod-oom default/web",
+	}
+	if known := len(silent) + len(other); known != len(fault.Kinds()) {
+		t.Errorf("%d kinds are known here, the grammar has %d", known, len(fault.Kinds()))
+	}
+	for i, set := range []map[string]string{silent, other} {
+		for kind, text := range set {
+			r := after(t, text)
+			if awaited := r.Hop(recovery.NotReady) != nil; awaited != (i == 0) {
+				t.Errorf("%s: NotReady awaited is %v", text, awaited)
+			}
+			evicted, again := r.Hop(recovery.Evicted) != nil, kind == fault.PodKill || kind == fault.PodOOM
+			if want := i == 0 || kind == fault.Drain; evicted != want || (r.Hop(recovery.Ready) != nil) != (want || again) {
+				t.Errorf("%s: eviction awaited is %v: %+v", text, evicted, r.Hops)
+			}
+		}
+	}
+}
+
+// after is the report of a fault of a lab of one control plane and one worker,
+// with a pod.
+func after(t *testing.T, text string) *recovery.Report {
+	t.Helper()
+	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	nodes := []event.TopologyNode{
+		{Name: "c1", Role: event.ControlPlane, Components: []string{"etcd", "kube-apiserver"}},
+		{Name: "w1", Role: event.Worker, Components: []string{"containerd", "kubelet", "kube-proxy"}},
+	}
+	w := state.New()
+	for _, body := range []event.Body{
+		event.LabTopology{Name: "lab", Nodes: nodes, GracePeriod: time.Second},
+		event.KubeNode{Meta: event.Meta{Name: "w1"}, Ready: "True"},
+		event.KubePod{Meta: event.Meta{Namespace: "default", Name: "web", UID: "1", Owner: "ReplicaSet/web-7c"}, Node: "w1", Ready: true},
+		event.KubePod{Meta: event.Meta{Namespace: "default", Name: "log", UID: "2", Owner: "DaemonSet/log"}, Node: "w1", Ready: true},
+		event.KubePod{Meta: event.Meta{Namespace: "default", Name: "own", UID: "3"}, Node: "w1", Ready: true, Stays: true},
+	} {
+		w.Apply(event.Event{Time: at, Body: body})
+	}
+	request, err := fault.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := fault.Resolve(request, fault.Lab{Nodes: nodes, Pods: []string{"default/web"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Apply(event.Event{Time: at, Body: f})
+	return w.Recovery.Find("last")
+}
