@@ -116,9 +116,9 @@ func (d *driver) past() *history.History {
 // recordedLog is a slice of events as a log.
 type recordedLog []event.Event
 
-func (l recordedLog) First() uint64                    { return 1 }
-func (l recordedLog) Last() uint64                     { return uint64(len(l)) }
-func (l recordedLog) Open(after uint64) history.Cursor { return &logCursor{l[after:]} }
+func (l recordedLog) First() uint64                       { return 1 }
+func (l recordedLog) Last() uint64                        { return uint64(len(l)) }
+func (l recordedLog) Open(after, _ uint64) history.Cursor { return &logCursor{l[after:]} }
 
 type logCursor struct{ rest []event.Event }
 

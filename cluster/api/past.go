@@ -5,9 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"workbench/cluster/history"
 )
+
+// keyframeBytes is the header that says how much of a window's answer is the
+// world that it begins with; lines of events follow.
+const keyframeBytes = "Keyframe-Bytes"
 
 // servePast adds what shows how the lab was.
 func servePast(mux *http.ServeMux, past Past) {
@@ -22,8 +27,18 @@ func servePast(mux *http.ServeMux, past Past) {
 			refusePast(w, err)
 			return
 		}
+		world := win.Keyframe
+		if r.URL.Query().Get("shape") != history.Shape() {
+			// A client of another build, or one that is no client of ours, reads JSON.
+			if world, err = win.JSON(); err != nil {
+				refuse(w, http.StatusInternalServerError, err)
+				return
+			}
+			world = append(bytes.TrimSpace(world), '\n')
+		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
-		if _, err := w.Write(append(bytes.TrimSpace(win.Keyframe), '\n')); err != nil {
+		w.Header().Set(keyframeBytes, strconv.Itoa(len(world)))
+		if _, err := w.Write(world); err != nil {
 			return
 		}
 		enc := json.NewEncoder(w)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"workbench/cluster/event"
 	"workbench/cluster/history"
@@ -32,14 +33,14 @@ func (c *Client) At(ctx context.Context, at history.Instant) (*state.World, erro
 
 // Window is the stretch of the lab's past that an instant is in; errors as of At.
 func (c *Client) Window(ctx context.Context, at history.Instant) (history.Window, error) {
-	resp, err := c.do(ctx, http.MethodGet, "/v1/window?at="+url.QueryEscape(at.String()), nil)
+	resp, err := c.do(ctx, http.MethodGet, "/v1/window?shape="+history.Shape()+"&at="+url.QueryEscape(at.String()), nil)
 	if err != nil {
 		return history.Window{}, tooOld(at, err)
 	}
 	defer resp.Body.Close()
 	r := bufio.NewReaderSize(resp.Body, 256<<10)
 	var win history.Window
-	if win.Keyframe, err = r.ReadBytes('\n'); err != nil {
+	if win.Keyframe, err = readKeyframe(r, resp.Header.Get(keyframeBytes)); err != nil {
 		return win, fmt.Errorf("read the lab's past at %s: %w", at, err)
 	}
 	for {
@@ -56,6 +57,21 @@ func (c *Client) Window(ctx context.Context, at history.Instant) (history.Window
 		}
 		win.Events = append(win.Events, e)
 	}
+}
+
+// readKeyframe reads the world that a window begins with, of a length that may
+// not be told: then it is a line.
+func readKeyframe(r *bufio.Reader, length string) ([]byte, error) {
+	if length == "" {
+		return r.ReadBytes('\n')
+	}
+	n, err := strconv.ParseUint(length, 10, 28) // at most 256 MiB
+	if err != nil {
+		return nil, fmt.Errorf("length of the world: %w", err)
+	}
+	world := make([]byte, n)
+	_, err = io.ReadFull(r, world)
+	return world, err
 }
 
 // Oldest is the oldest instant of the lab that can be shown.

@@ -1,10 +1,13 @@
 package history
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,8 +80,62 @@ func BenchmarkKeep(b *testing.B) {
 	}
 }
 
+var realJournal = flag.String("journal", "", "events -o json of a lab, for BenchmarkRewind")
+
+// BenchmarkRewind is what it takes to show random instants of a real lab's
+// journal: reading the stretch, its world, and folding it up to the instant. It
+// reports processor time as well, which other work on the machine does not change.
+//
+//	workbench events -o json > journal.jsonl
+//	go test ./cluster/history -run - -bench Rewind -journal journal.jsonl
+func BenchmarkRewind(b *testing.B) {
+	if *realJournal == "" {
+		b.Skip("no -journal")
+	}
+	f, err := os.Open(*realJournal)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	j := openJournal(b, b.TempDir(), journal.Options{})
+	h := openHistory(b, Config{Log: OfJournal(j), Dir: filepath.Join(b.TempDir(), "k")})
+	w := state.New()
+	for e, err := range journal.Decode(f) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		record(b, j, h, w, []event.Event{e})
+	}
+	n, bytes := h.Keyframes()
+	b.Logf("%d events, %d keyframes of %d bytes in all, the last world has %d bytes as JSON and %d as kept", j.Last(), n, bytes, len(encode(b, w)), len(newCodec().encode(w)))
+	r := rand.New(rand.NewPCG(1, 1))
+	var wall, cpu []time.Duration
+	for b.Loop() {
+		began, used := time.Now(), processorTime(b)
+		if _, err := h.At(b.Context(), Instant{Seq: 1 + r.Uint64N(j.Last())}); err != nil {
+			b.Fatal(err)
+		}
+		wall, cpu = append(wall, time.Since(began)), append(cpu, processorTime(b)-used)
+	}
+	report := func(all []time.Duration, of string) {
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "ms/median-"+of)
+		b.ReportMetric(float64(all[len(all)-1].Microseconds())/1000, "ms/slowest-"+of)
+	}
+	report(wall, "wall")
+	report(cpu, "cpu")
+}
+
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 type emptyLog struct{}
 
-func (emptyLog) First() uint64      { return 1 }
-func (emptyLog) Last() uint64       { return 0 }
-func (emptyLog) Open(uint64) Cursor { return nil }
+func (emptyLog) First() uint64           { return 1 }
+func (emptyLog) Last() uint64            { return 0 }
+func (emptyLog) Open(_, _ uint64) Cursor { return nil }

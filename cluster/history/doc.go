@@ -1,11 +1,11 @@
 // Package history gives a lab's world at any instant of its journal or of a
 // recording.
 //
-//	journal   ----1000 events----|----1000 events----|---...---> now
+//	journal   ----300 events-----|----300 events-----|---...---> now
 //	keyframes K                  K                   K
 //	window                       K + events up to the next one
 //
-// A keyframe is a world as compressed JSON. The world at an instant is the last
+// A keyframe is a world, compressed. The world at an instant is the last
 // keyframe before it and the few events after that, folded; a window is both,
 // and enough to step back and forth within it. Which keyframe a window begins
 // with depends on the log alone, so that a client that folds windows draws the

@@ -18,8 +18,8 @@ type Log interface {
 	// First is the oldest event kept, Last()+1 when there is none; Last is the newest.
 	First() uint64
 	Last() uint64
-	// Open is a cursor behind an event.
-	Open(after uint64) Cursor
+	// Open is a cursor behind an event; until is the last one that will be wanted.
+	Open(after, until uint64) Cursor
 }
 
 // Cursor reads events in order.
@@ -39,11 +39,11 @@ type Config struct {
 	Dir string
 	// MaxBytes bounds the keyframes; 64 MiB when 0.
 	MaxBytes int64
-	// Every is how many events are between keyframes; 1000 when 0. It is what
+	// Every is how many events are between keyframes; 300 when 0. It is what
 	// bounds how long an instant takes.
 	Every int
 	// EveryBytes is how many bytes of events are between keyframes at most, by
-	// what Keep is told; 768 KiB when 0.
+	// what Keep is told; 256 KiB when 0.
 	EveryBytes int64
 	// Pace is the least time between keyframes while events come fast, up to four
 	// times Every; 2 s when 0. Time is that of the events.
@@ -54,8 +54,8 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.MaxBytes = cmp.Or(c.MaxBytes, 64<<20)
-	c.Every = cmp.Or(c.Every, 1000)
-	c.EveryBytes = cmp.Or(c.EveryBytes, 768<<10)
+	c.Every = cmp.Or(c.Every, 300)
+	c.EveryBytes = cmp.Or(c.EveryBytes, 256<<10)
 	c.Pace = cmp.Or(c.Pace, 2*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -99,11 +99,7 @@ func Open(cfg Config) (*History, error) {
 		return nil, err
 	}
 	if cfg.Base != nil {
-		data, err := pack.pack(cfg.Base)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.add(keyframe{seq: cfg.Base.Seq, now: cfg.Base.Now, data: data}); err != nil {
+		if err := s.add(keyframe{seq: cfg.Base.Seq, now: cfg.Base.Now, data: pack.pack(cfg.Base)}); err != nil {
 			return nil, err
 		}
 	}
@@ -137,11 +133,7 @@ func (h *History) Keep(e event.Event, w *state.World, logged int64) {
 }
 
 func (h *History) write(pack *packer, w *state.World) error {
-	data, err := pack.pack(w)
-	if err != nil {
-		return err
-	}
-	return errors.Join(h.store.add(keyframe{seq: w.Seq, now: w.Now, data: data}), h.store.trim(h.cfg.Log.First()))
+	return errors.Join(h.store.add(keyframe{seq: w.Seq, now: w.Now, data: pack.pack(w)}), h.store.trim(h.cfg.Log.First()))
 }
 
 // Close waits for the keyframe that is being written. Keep must not be called any more.
@@ -183,7 +175,7 @@ func (h *History) Oldest(ctx context.Context) (Instant, error) {
 	return Instant{Seq: base.seq, Time: base.now}, nil
 }
 
-// base is the keyframe to begin with for an instant, its JSON, and the number of
+// base is the keyframe to begin with for an instant, its world in the codec's form, and the number of
 // the one after it, 0 for none.
 func (h *History) base(at Instant) (raw []byte, k keyframe, next uint64, err error) {
 	// What the log dropped since the last keyframe cannot be shown any more.

@@ -8,4 +8,4 @@ func OfJournal(j *journal.Journal) Log { return journalLog{j} }
 type journalLog struct{ *journal.Journal }
 
 // Open implements Log.
-func (l journalLog) Open(after uint64) Cursor { return l.Reader(after) }
+func (l journalLog) Open(after, until uint64) Cursor { return l.Reader(after).Until(until) }

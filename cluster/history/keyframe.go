@@ -22,7 +22,10 @@ type keyframe struct {
 
 // packer compresses and expands worlds with little memory of its own. It is not
 // for concurrent use.
-type packer struct{ enc *zstd.Encoder }
+type packer struct {
+	enc   *zstd.Encoder
+	codec *codec
+}
 
 func newPacker() (*packer, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
@@ -30,21 +33,18 @@ func newPacker() (*packer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make keyframes: %w", err)
 	}
-	return &packer{enc}, nil
+	return &packer{enc: enc, codec: newCodec()}, nil
 }
 
-func (p *packer) pack(w *state.World) ([]byte, error) {
-	raw, err := json.Marshal(w)
-	if err != nil {
-		return nil, fmt.Errorf("make a keyframe of event %d: %w", w.Seq, err)
-	}
-	return p.enc.EncodeAll(raw, make([]byte, 0, len(raw)/8)), nil
+func (p *packer) pack(w *state.World) []byte {
+	raw := p.codec.encode(w)
+	return p.enc.EncodeAll(raw, make([]byte, 0, len(raw)/4))
 }
 
 // maxWorld bounds what a keyframe expands to, in bytes: far more than any world.
 const maxWorld = 256 << 20
 
-// unpack gives the JSON of a keyframe.
+// unpack gives the world of a keyframe, in the codec's form.
 func unpack(data []byte) ([]byte, error) {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxWorld))
 	if err != nil {
@@ -54,8 +54,11 @@ func unpack(data []byte) ([]byte, error) {
 	return dec.DecodeAll(data, nil)
 }
 
-// decode gives the world of a keyframe's JSON.
+// decode gives the world of its form: the codec's, or JSON.
 func decode(raw []byte) (*state.World, error) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return newCodec().decode(raw)
+	}
 	w := state.New()
 	if err := json.Unmarshal(raw, w); err != nil {
 		return nil, fmt.Errorf("read a keyframe: %w", err)
@@ -63,10 +66,15 @@ func decode(raw []byte) (*state.World, error) {
 	return w, nil
 }
 
+// Shape names the form of worlds of this build: who has the same one reads the
+// keyframes of its windows.
+func Shape() string { return shape() }
+
 // shape tells worlds of this build from those of another one whose worlds have
 // other parts: keyframes of those are made anew.
 func shape() string {
 	sum := crc32.NewIEEE()
+	fmt.Fprintln(sum, "codec", binaryForm)
 	seen := map[reflect.Type]bool{}
 	var walk func(t reflect.Type)
 	walk = func(t reflect.Type) {

@@ -157,7 +157,7 @@ func (s *store) before(at Instant) (k keyframe, next uint64, found bool) {
 	return keyframe{}, next, false
 }
 
-// load is the JSON of a keyframe.
+// load is the world of a keyframe, in the codec's form.
 func (s *store) load(k keyframe) ([]byte, error) {
 	data := k.data
 	if data == nil {

@@ -12,13 +12,26 @@ import (
 // Window is a stretch of a log that can be shown at each of its events: a world
 // and the events after it, up to the next keyframe or the present.
 type Window struct {
-	// Keyframe is the world that the window begins with, as JSON.
+	// Keyframe is the world that the window begins with: in the form of this
+	// build's worlds (see Shape), or as JSON.
 	Keyframe []byte
 	Events   []event.Event
 }
 
 // Base is the world that the window begins with. The caller owns it.
 func (win Window) Base() (*state.World, error) { return decode(win.Keyframe) }
+
+// JSON is the world that the window begins with, as JSON.
+func (win Window) JSON() ([]byte, error) {
+	if len(win.Keyframe) > 0 && win.Keyframe[0] == '{' {
+		return win.Keyframe, nil
+	}
+	w, err := win.Base()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(w)
+}
 
 // Reach is how many of the window's events are to be folded for an instant.
 func (win Window) Reach(at Instant) int {
@@ -87,10 +100,7 @@ func (h *History) fill(ctx context.Context, raw []byte, after, end uint64, at In
 		if e.Seq < seq+uint64(h.cfg.Every) || e.Seq >= end {
 			return true, nil
 		}
-		if last, err = json.Marshal(w); err != nil {
-			return false, err
-		}
-		seq = e.Seq
+		last, seq = pack.codec.encode(w), e.Seq
 		return true, h.write(pack, w)
 	})
 	return last, seq, err
@@ -128,7 +138,7 @@ func (h *History) read(ctx context.Context, after, end uint64, each func(event.E
 	if after >= end {
 		return nil
 	}
-	cursor := h.cfg.Log.Open(after)
+	cursor := h.cfg.Log.Open(after, end)
 	defer cursor.Close()
 	for at := after; at < end; {
 		events, err := cursor.Next(ctx)

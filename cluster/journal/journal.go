@@ -23,7 +23,7 @@ type Options struct {
 	// compressed copy comes on top. 512 MiB when 0.
 	MaxBytes int64
 	// SegmentBytes is the size at which a segment is sealed, before
-	// compression. 8 MiB when 0.
+	// compression. 2 MiB when 0: what is read on the way to an event of the past.
 	SegmentBytes int64
 	// Tail is how many of the last events are held in memory for live readers.
 	// 4096 when 0.
@@ -34,7 +34,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.MaxBytes = cmp.Or(o.MaxBytes, 512<<20)
-	o.SegmentBytes = cmp.Or(o.SegmentBytes, 8<<20)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 2<<20)
 	o.Tail = cmp.Or(o.Tail, 4096)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

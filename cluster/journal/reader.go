@@ -20,6 +20,7 @@ const batch = 1024
 type Reader struct {
 	journal *Journal
 	next    uint64         // number of the event to read next
+	until   uint64         // the last one that is wanted; 0 for all
 	path    string         // of the open segment
 	disk    *segmentReader // nil when none is open
 }
@@ -27,6 +28,13 @@ type Reader struct {
 // Reader makes a cursor behind the event with the given number; 0 reads from
 // the first event ever.
 func (j *Journal) Reader(after uint64) *Reader { return &Reader{journal: j, next: after + 1} }
+
+// Until says which event is the last that is wanted: a batch does not reach
+// beyond it, as far as it is read from disk.
+func (r *Reader) Until(last uint64) *Reader {
+	r.until = last
+	return r
+}
 
 // source is where a reader finds its next events.
 type source struct {
@@ -117,7 +125,7 @@ func (r *Reader) read(from source) ([]event.Event, error) {
 		r.disk.extend(from.segment.bytes)
 	}
 	var events []event.Event
-	for len(events) < batch && r.next <= from.end {
+	for len(events) < batch && r.next <= from.end && (r.until == 0 || r.next <= r.until || len(events) == 0) {
 		e, err := r.disk.at(r.next)
 		switch {
 		case err == nil && e.Seq == r.next:

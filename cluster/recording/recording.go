@@ -233,7 +233,7 @@ func (r *Recording) Last() uint64 {
 }
 
 // Open implements history.Log.
-func (r *Recording) Open(after uint64) history.Cursor { return &cursor{r: r, after: after} }
+func (r *Recording) Open(after, _ uint64) history.Cursor { return &cursor{r: r, after: after} }
 
 // cursor reads a recording frame by frame.
 type cursor struct {

@@ -81,7 +81,7 @@ func open(t testing.TB, data []byte) *Recording {
 func readAll(t testing.TB, r *Recording, after uint64) []event.Event {
 	t.Helper()
 	var all []event.Event
-	c := r.Open(after)
+	c := r.Open(after, r.Last())
 	defer c.Close()
 	for {
 		events, err := c.Next(t.Context())
@@ -322,7 +322,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		c, last, n := r.Open(0), r.First()-1, uint64(0)
+		c, last, n := r.Open(0, r.Last()), r.First()-1, uint64(0)
 		for {
 			events, err := c.Next(t.Context())
 			if err != nil {

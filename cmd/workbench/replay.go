@@ -118,7 +118,7 @@ func startOf(ctx context.Context, rec *recording.Recording) (time.Time, error) {
 	if now := rec.Base().Now; !now.IsZero() {
 		return now, nil
 	}
-	c := rec.Open(rec.First() - 1)
+	c := rec.Open(rec.First()-1, rec.First())
 	defer c.Close()
 	events, err := c.Next(ctx)
 	if errors.Is(err, io.EOF) {
