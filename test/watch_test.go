@@ -22,11 +22,13 @@ func testWatch(t *testing.T, lab *harness.Lab) {
 	t.Cleanup(func() { lab.Kubectl("delete", "namespace", "watched", "--wait=false") })
 	t.Run("Scale", func(t *testing.T) { testScaleChain(t, lab.With(t)) })
 	t.Run("CustomResources", func(t *testing.T) { testCustomResource(t, lab.With(t)) })
+	t.Run("Failover", func(t *testing.T) { testWatchFailover(t, lab.With(t)) })
+	t.Run("Compaction", func(t *testing.T) { testWatchCompaction(t, lab.With(t)) })
 	t.Run("Secrets", func(t *testing.T) { testSecretsStay(t, lab.With(t)) })
 }
 
-// stored is what the test reads of an object.
-type stored struct {
+// object is what the test reads of an object.
+type object struct {
 	Metadata struct {
 		Name, UID, ResourceVersion string
 		ManagedFields              []struct{ Manager, Subresource string }
@@ -39,7 +41,7 @@ func testScaleChain(t *testing.T, lab *harness.Lab) {
 	lab.Kubectl("-n", "watched", "expose", "deployment", "web", "--port=80")
 	lab.Kubectl("-n", "watched", "wait", "--for=condition=available", "deploy/web", "--timeout=120s")
 	lab.Kubectl("-n", "watched", "scale", "deploy/web", "--replicas=2")
-	var deployment stored
+	var deployment object
 	lab.Object(&deployment, "-n", "watched", "deploy", "web")
 	// The chain, link by link: who must have done it, and how it is told apart.
 	links := []struct {
@@ -94,7 +96,7 @@ func testScaleChain(t *testing.T, lab *harness.Lab) {
 func agree(t *testing.T, lab *harness.Lab) {
 	t.Helper()
 	lab.Await("the newest changes to be what kubectl says", func(w *state.World) bool {
-		var pods struct{ Items []stored }
+		var pods struct{ Items []object }
 		lab.Object(&pods, "-n", "watched", "pods", "--show-managed-fields")
 		if len(pods.Items) != 2 {
 			return false

@@ -8,7 +8,7 @@ import (
 
 // The pace of batches.
 const (
-	frame = 33 * time.Millisecond  // of what changes the picture
+	frame = 25 * time.Millisecond  // of what changes the picture: 30 a second with room for drawing
 	lull  = 500 * time.Millisecond // of samples and heartbeats
 )
 

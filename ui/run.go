@@ -28,7 +28,7 @@ func Run(ctx context.Context, cfg Config) (Quit, error) {
 		owned.Go(func() { f(running) })
 	}}
 	model := newApp(cfg, out)
-	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(30)}
+	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(60)}
 	if cfg.Input != nil {
 		options = append(options, tea.WithInput(cfg.Input))
 	}

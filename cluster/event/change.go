@@ -56,6 +56,9 @@ type KubeChange struct {
 	// Expires says that the key hangs on a lease of etcd: its delete may be the
 	// end of its time to live, which nobody asks for.
 	Expires bool `json:"expires,omitempty"`
+	// Found says that the change itself was missed, in a gap: the object was found
+	// in the state of this revision afterwards, and what was different is not known.
+	Found bool `json:"found,omitempty"`
 }
 
 // ChangeOwner is an ownerReference.

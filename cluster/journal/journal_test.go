@@ -186,7 +186,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"journal: SegmentBytes is -1; use a positive number":                 {SegmentBytes: -1},
 		"journal: MaxBytes is 100; use at least two segments of 90 bytes":    {SegmentBytes: 90, MaxBytes: 100},
 		"journal: Tail is -5; use a positive number":                         {Tail: -5},
-		"journal: MaxBytes is 1; use at least two segments of 8388608 bytes": {MaxBytes: 1},
+		"journal: MaxBytes is 1; use at least two segments of 2097152 bytes": {MaxBytes: 1},
 	} {
 		if _, err := Open(t.TempDir(), o); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"syscall"
 	"time"
-
-	"github.com/containerd/console"
 )
 
 // own is what the workbench itself costs beside the components.
@@ -32,41 +27,16 @@ const appSettles = 3 * time.Second
 // and the supervisor while nobody touches it.
 func (w workbench) measureOwn(ctx context.Context, supervisor, run int, window time.Duration) (own, error) {
 	out := own{Run: run}
-	terminal, path, err := console.NewPty()
-	if err != nil {
-		return out, fmt.Errorf("open a terminal: %w", err)
-	}
-	defer terminal.Close()
-	if err := terminal.Resize(console.WinSize{Width: 120, Height: 40}); err != nil {
-		return out, err
-	}
-	tty, err := os.OpenFile(path, os.O_RDWR, 0)
+	t, err := w.openApp(ctx)
 	if err != nil {
 		return out, err
 	}
-	cmd := w.command(ctx, "attach")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "COLORTERM=truecolor")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := errors.Join(cmd.Start(), tty.Close()); err != nil {
-		return out, fmt.Errorf("start the app: %w", err)
-	}
-	closed := make(chan struct{})
-	counter := &counter{}
-	go func() {
-		_, _ = io.Copy(counter, terminal) // ends with an error when the app does
-		close(closed)
-	}()
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		<-closed
-	}()
+	defer t.close()
 	if err := pass(ctx, appSettles); err != nil {
 		return out, err
 	}
-	before, began := counter.load(), time.Now()
-	app, err := stat(cmd.Process.Pid)
+	before, began := t.drawn.Load(), time.Now()
+	app, err := stat(t.pid())
 	if err != nil {
 		return out, fmt.Errorf("the app ended: %w", err)
 	}
@@ -78,7 +48,7 @@ func (w workbench) measureOwn(ctx context.Context, supervisor, run int, window t
 		return out, err
 	}
 	took := float64(time.Since(began))
-	appAfter, err := stat(cmd.Process.Pid)
+	appAfter, err := stat(t.pid())
 	if err != nil {
 		return out, fmt.Errorf("the app ended: %w", err)
 	}
@@ -87,8 +57,8 @@ func (w workbench) measureOwn(ctx context.Context, supervisor, run int, window t
 		return out, err
 	}
 	out.AppCPU, out.SupervisorCPU = float64(appAfter.own-app.own)/took, float64(superAfter.own-super.own)/took
-	out.AppDrawn = counter.load() - before
-	appMemory, errApp := memory(cmd.Process.Pid)
+	out.AppDrawn = t.drawn.Load() - before
+	appMemory, errApp := memory(t.pid())
 	superMemory, errSuper := memory(supervisor)
 	out.AppPrivate, out.SupervisorPrivate = appMemory.Private, superMemory.Private
 	return out, errors.Join(errApp, errSuper)

@@ -3,6 +3,7 @@
 // take, against the same components started bare (package bare).
 //
 //	go run ./test/bench [-workbench bin/workbench] [-runs 3] [-shapes 1+1,3+3] [-o table|json|markdown]
+//	go run ./test/bench -only watch [-watch-rate 2000] [-watch-for 1m]
 //
 // It needs root. Everything it starts ends with it.
 package main
@@ -54,6 +55,11 @@ type options struct {
 	timeout time.Duration
 	bare    bool
 	tour    bool
+	// only names the one part to measure; "" measures boots, costs and recovery.
+	only      string
+	watchRate int
+	watchAPI  int
+	watchFor  time.Duration
 }
 
 func parse(args []string) (options, error) {
@@ -70,8 +76,15 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.timeout, "boot-timeout", 3*time.Minute, "how long one measurement may take")
 	f.BoolVar(&o.bare, "bare", true, "measure the bare starter as well")
 	f.BoolVar(&o.tour, "tour", true, "measure failure recovery as well")
+	f.StringVar(&o.only, "only", "", "watch: only how many changes a lab bears")
+	f.IntVar(&o.watchRate, "watch-rate", 2000, "changes a second")
+	f.IntVar(&o.watchAPI, "watch-api", 100, "how many of them through the API; the others are transactions of etcd")
+	f.DurationVar(&o.watchFor, "watch-for", time.Minute, "how long changes are written")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if o.only != "" && o.only != "watch" {
+		return o, fmt.Errorf("-only %s: want watch", o.only)
 	}
 	for one := range strings.SplitSeq(shapes, ",") {
 		var s shape
@@ -111,6 +124,9 @@ func run(args []string) (err error) {
 			return err
 		}
 		defer os.RemoveAll(o.dir)
+	}
+	if o.only == "watch" {
+		return measureWatch(ctx, o, os.Stdout)
 	}
 	r := &result{Began: time.Now()}
 	if err := r.describe(o); err != nil {

@@ -7,7 +7,8 @@
 //	                  silent or gone: the next member --- source.state "changes"
 //
 // What no member has any more when the watch comes back (compaction took it) is
-// a kube.gap: a reader knows that something is missing, and what.
+// a kube.gap: a reader knows that something is missing, and what. The objects that
+// changed last within the gap are listed and told as they are found.
 //
 // Values of Secrets are taken out as the first thing after decoding; see
 // redactor.

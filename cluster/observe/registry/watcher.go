@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -19,7 +20,9 @@ import (
 type watcher struct {
 	Config
 	*projector
-	next      int64 // the revision to go on from; 0 before the first watch
+	next      int64         // the revision to go on from; 0 before the first watch
+	gap       event.KubeGap // to be looked into; zero for none
+	endpoint  string
 	announced bool
 	ok        bool
 }
@@ -31,6 +34,7 @@ var errSilent = errors.New("it does not answer")
 func (w *watcher) follow(ctx context.Context, endpoint string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	w.endpoint = endpoint
 	client, err := clientv3.New(clientv3.Config{
 		Context: ctx, Endpoints: []string{endpoint}, TLS: w.TLS, Logger: zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
@@ -43,6 +47,11 @@ func (w *watcher) follow(ctx context.Context, endpoint string) error {
 	defer client.Close()
 	if w.next == 0 {
 		if err := w.begin(ctx, client); err != nil {
+			return err
+		}
+	}
+	if w.gap.To != 0 {
+		if err := w.relist(ctx, client); err != nil {
 			return err
 		}
 	}
@@ -67,6 +76,40 @@ func (w *watcher) begin(ctx context.Context, client *clientv3.Client) error {
 		w.next = 1
 	}
 	return nil
+}
+
+// relist tells the objects that changed last within a gap, as they are found now:
+// what was between, and what was deleted, is lost.
+func (w *watcher) relist(ctx context.Context, client *clientv3.Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*patience, errSilent)
+	defer cancel()
+	got, err := client.Get(ctx, Prefix, clientv3.WithPrefix(), clientv3.WithMinModRev(w.gap.From), clientv3.WithMaxModRev(w.gap.To),
+		clientv3.WithSort(clientv3.SortByModRevision, clientv3.SortAscend))
+	if err != nil {
+		return errors.Join(context.Cause(ctx), err)
+	}
+	at := time.Now()
+	var batch []event.Event
+	for _, kv := range got.Kvs {
+		c, ok := w.change(&clientv3.Event{Type: clientv3.EventTypePut, Kv: kv})
+		if !ok {
+			continue
+		}
+		if c.Verb != event.ChangeCreate {
+			c.Found, c.Fields, c.Omitted = true, nil, 0
+		}
+		batch = append(batch, event.Event{Time: at, Body: c})
+	}
+	w.emit(batch)
+	w.gap = event.KubeGap{}
+	return nil
+}
+
+// emit hands changes on, not too many at once.
+func (w *watcher) emit(all []event.Event) {
+	for batch := range slices.Chunk(all, 256) {
+		w.Emit(batch...)
+	}
 }
 
 func (w *watcher) receive(ctx context.Context, client *clientv3.Client, changes clientv3.WatchChan) error {
@@ -104,8 +147,13 @@ func (w *watcher) response(r clientv3.WatchResponse) error {
 	at := time.Now()
 	if r.CompactRevision > 0 {
 		if w.next < r.CompactRevision {
-			w.Emit(event.Event{Time: at, Body: event.KubeGap{From: w.next, To: r.CompactRevision - 1, Reason: "compacted in etcd while not watched"}})
+			gap := event.KubeGap{From: w.next, To: r.CompactRevision - 1, Reason: "compacted in etcd while not watched"}
+			w.Emit(event.Event{Time: at, Body: gap})
 			w.next = r.CompactRevision
+			if w.gap.To == 0 {
+				w.gap.From = gap.From
+			}
+			w.gap.To = gap.To
 		}
 		return rpctypes.ErrCompacted
 	}
@@ -122,14 +170,8 @@ func (w *watcher) response(r clientv3.WatchResponse) error {
 			w.Seen(&c, at)
 		}
 		batch = append(batch, event.Event{Time: at, Body: c})
-		if len(batch) == 256 {
-			w.Emit(batch...)
-			batch = nil
-		}
 	}
-	if len(batch) > 0 {
-		w.Emit(batch...)
-	}
+	w.emit(batch)
 	if n := len(r.Events); n > 0 {
 		w.next = r.Events[n-1].Kv.ModRevision + 1
 	}
@@ -151,5 +193,5 @@ func (w *watcher) back() {
 	}
 	w.announced, w.ok = true, true
 	w.Log.Info("watching etcd", "component", Source, "revision", w.next)
-	w.Emit(event.Event{Time: time.Now(), Body: event.SourceState{Source: Source, OK: true}})
+	w.Emit(event.Event{Time: time.Now(), Body: event.SourceState{Source: Source, OK: true, Detail: w.endpoint}})
 }

@@ -26,6 +26,9 @@ func (r *row) words() string {
 		return a.Verb + ": nothing changed"
 	}
 	c := r.change
+	if c.Found {
+		return "found so; how it changed is in the gap"
+	}
 	switch c.Verb {
 	case event.ChangeCreate:
 		text := "ADDED"
