@@ -80,7 +80,7 @@ func TestSealingKeepsEventsAndOpenReaders(t *testing.T) {
 }
 
 func TestAppendRefusesWhatCannotBeWritten(t *testing.T) {
-	j := open(t, t.TempDir(), Options{Tail: 1, SegmentBytes: 16 << 20})
+	j := open(t, t.TempDir(), Options{Tail: 1, SegmentBytes: MaxEventBytes})
 	fill(t, j, 1)
 	if _, err := j.Append(line(2), event.Event{}); err == nil || !strings.Contains(err.Error(), "no body") {
 		t.Errorf("no body: %v", err)
