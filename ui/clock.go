@@ -246,7 +246,7 @@ func (m *app) advance(passed time.Duration) {
 	switch {
 	case !c.until.Before(m.latest.Now):
 		if m.live(); m.cfg.Replay != nil {
-			m.say("this is the end of the recording; space plays it again", false)
+			m.endOfRecording()
 		}
 	case c.past.hasTime(history.Instant{Time: c.until}) || c.past.has(m.world.Seq) && c.past.reaches(m.latest):
 		m.showPast(c.past.index(history.Instant{Time: c.until}), c.until)
@@ -260,6 +260,16 @@ func maxTime(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// endOfRecording says that there is no more, and where that is not as it should
+// be, why.
+func (m *app) endOfRecording() {
+	if notice := m.cfg.Replay.Notice; notice != "" {
+		m.say(notice, true)
+		return
+	}
+	m.say("this is the end of the recording; space plays it again", false)
 }
 
 // jump shows the next marker (1), or the one before (-1).

@@ -36,8 +36,12 @@ import (
 const (
 	loadNamespace = "load"
 	loadObjects   = 200
+	apiObjects    = 20 // of them are the API's to change
 	apiWriters    = 4
-	etcdWriters   = 16
+	etcdWriters   = 8
+	// perTxn is how many objects a transaction of etcd changes: one revision, and
+	// as many changes.
+	perTxn = 10
 )
 
 // loader changes real objects: some through the API, the rest by transactions of
@@ -159,7 +163,7 @@ func (l *loader) write(ctx context.Context) error {
 	defer tick.Stop()
 	began := time.Now()
 	for n := 0; ctx.Err() == nil; {
-		want := int(time.Since(began).Seconds() * float64(l.o.watchRate-l.o.watchAPI))
+		want := int(time.Since(began).Seconds() * float64(l.o.watchRate-l.o.watchAPI) / perTxn)
 		for ; n < want; n++ {
 			select {
 			case due <- n:
@@ -185,7 +189,7 @@ func (l *loader) writeAPI(ctx context.Context, writer int) error {
 		case <-ctx.Done():
 			return nil
 		}
-		object := configMap(writer+apiWriters*(n%5), 0) // the first twenty are the API's
+		object := configMap(writer+apiWriters*(n%(apiObjects/apiWriters)), 0)
 		patch := fmt.Appendf(nil, `{"data":{"count":"%d-%d"}}`, writer, n)
 		began := time.Now()
 		got, err := l.kube.CoreV1().ConfigMaps(loadNamespace).Patch(ctx, object.Name, "application/merge-patch+json", patch, metav1.PatchOptions{})
@@ -207,18 +211,24 @@ func (l *loader) writeAPI(ctx context.Context, writer int) error {
 	}
 }
 
-// writeEtcd stores new states of objects as kube-apiserver would.
+// writeEtcd stores new states of objects as kube-apiserver would, some of them in
+// one transaction.
 func (l *loader) writeEtcd(ctx context.Context, due <-chan int) error {
 	codec := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
 	for n := range due {
-		object := configMap(20+n%(loadObjects-20), n)
-		object.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
-		object.UID = types.UID(fmt.Sprintf("3b0f1c52-0000-4000-8000-%012d", 20+n%(loadObjects-20)))
-		value, err := kruntime.Encode(codec, object)
-		if err != nil {
-			return err
+		puts := make([]clientv3.Op, perTxn)
+		for i := range puts {
+			at := (n*perTxn + i) % (loadObjects - apiObjects)
+			object := configMap(apiObjects+at, n)
+			object.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
+			object.UID = types.UID(fmt.Sprintf("3b0f1c52-0000-4000-8000-%012d", at))
+			value, err := kruntime.Encode(codec, object)
+			if err != nil {
+				return err
+			}
+			puts[i] = clientv3.OpPut("/registry/configmaps/"+loadNamespace+"/"+object.Name, string(value))
 		}
-		r, err := l.etcd.Put(ctx, "/registry/configmaps/"+loadNamespace+"/"+object.Name, string(value))
+		r, err := l.etcd.Txn(ctx).Then(puts...).Commit()
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -226,11 +236,10 @@ func (l *loader) writeEtcd(ctx context.Context, due <-chan int) error {
 			l.failed.Add(1)
 			continue
 		}
-		if l.viaEtcd.Add(1); n%10 == 0 {
-			l.mu.Lock()
-			l.acked[r.Header.Revision] = time.Now()
-			l.mu.Unlock()
-		}
+		l.viaEtcd.Add(perTxn)
+		l.mu.Lock()
+		l.acked[r.Header.Revision] = time.Now()
+		l.mu.Unlock()
 	}
 	return nil
 }

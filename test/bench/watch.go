@@ -339,7 +339,7 @@ func (r watched) write(to io.Writer, o options) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("written", "%d in %v: %d through the API, %d as etcd transactions, %d failed", r.ThroughAPI+r.ThroughEtcd, r.For, r.ThroughAPI, r.ThroughEtcd, r.Failed)
+	line("written", "%d in %v: %d through the API, %d by etcd transactions of %d, %d failed", r.ThroughAPI+r.ThroughEtcd, r.For, r.ThroughAPI, r.ThroughEtcd, perTxn, r.Failed)
 	line("stored", "%d changes below /registry/ by a watch of etcd, %d revisions", r.Stored, r.Revisions)
 	line("journal", "%d changes, %d missed by gaps: %s", r.Journal, r.Missed, cmp.Or(map[bool]string{true: "nothing dropped"}[r.Journal == r.Stored && r.Missed == 0], "NOT ALL"))
 	line("observed after", "p50 %.1f ms, p99 %.1f ms, at most %.1f ms", r.Observed.Median, r.Observed.P99, r.Observed.Most)
