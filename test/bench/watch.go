@@ -42,6 +42,8 @@ type watched struct {
 	Readable lags `json:"readable"`
 	// WriteAPI is the latency of writes through the API.
 	WriteAPI lags `json:"writeAPI"`
+	// Audit compares the latency of writes at rest.
+	Audit audited `json:"audit"`
 	// Frames that the app drew on the Watch screen, a second: on the whole, and in
 	// the slowest second.
 	Frames        float64 `json:"framesPerSecond"`
@@ -89,10 +91,16 @@ func measureWatch(ctx context.Context, o options, to io.Writer) (err error) {
 		return err
 	}
 	defer l.close()
+	progress("write with the audit sink and without")
+	audit, err := l.compareAudit(ctx)
+	if err != nil {
+		return err
+	}
 	out, err := l.run(ctx)
 	if err != nil {
 		return err
 	}
+	out.Audit = audit
 	return out.write(to, o)
 }
 
@@ -345,6 +353,7 @@ func (r watched) write(to io.Writer, o options) error {
 	line("observed after", "p50 %.1f ms, p99 %.1f ms, at most %.1f ms", r.Observed.Median, r.Observed.P99, r.Observed.Most)
 	line("readable after", "p50 %.1f ms, p99 %.1f ms, at most %.1f ms", r.Readable.Median, r.Readable.P99, r.Readable.Most)
 	line("write by API", "p50 %.1f ms, p99 %.1f ms, at most %.1f ms", r.WriteAPI.Median, r.WriteAPI.P99, r.WriteAPI.Most)
+	line("audit on/off", "p50 %.2f/%.2f ms, p99 %.1f/%.1f ms, one write after the other, at rest", r.Audit.On.Median, r.Audit.Off.Median, r.Audit.On.P99, r.Audit.Off.P99)
 	line("frames", "%.1f a second on the Watch screen at 120x40, %d in the slowest second", r.Frames, r.SlowestSecond)
 	for _, p := range r.Processes {
 		line(p.Name, "%v MiB private at the begin, a third, two thirds, the end; %.1f CPU seconds", p.PrivateMiB, p.CPUSeconds)
