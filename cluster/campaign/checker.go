@@ -57,7 +57,7 @@ type epoch struct {
 	tried, acknowledged map[string]string
 }
 
-// NewChecker is a checker whose keys all begin with a prefix.
+// NewChecker is a checker whose keys all begin with a prefix, which ends in a dot.
 func NewChecker(store Store, prefix, dir string) *Checker {
 	c := &Checker{store: store, prefix: prefix, dir: dir, history: history.New()}
 	c.next(0)

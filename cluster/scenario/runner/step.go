@@ -10,6 +10,7 @@ import (
 	"workbench/cluster/api"
 	"workbench/cluster/event"
 	"workbench/cluster/fault"
+	"workbench/cluster/mirror"
 	"workbench/cluster/scenario"
 	"workbench/cluster/state"
 )
@@ -145,19 +146,9 @@ func (r *run) inject(ctx context.Context, text, name string) (string, error) {
 	return r.landed(ctx, f.ID)
 }
 
-// landed waits for the verdict on a fault.
+// landed waits for the verdict on a fault and refuses a mismatch.
 func (r *run) landed(ctx context.Context, id string) (string, error) {
-	waiting, cancel := context.WithTimeoutCause(ctx, verdictWithin, fmt.Errorf("no verdict on %s within %v", id, verdictWithin))
-	defer cancel()
-	var found state.Fault
-	err := r.world.Await(waiting, func(w *state.World) bool {
-		f := w.Faults.Find(id)
-		if f == nil || f.Verdict == "" && f.EndedAt.IsZero() {
-			return false
-		}
-		found = *f
-		return true
-	})
+	found, err := Verdict(ctx, r.world, id)
 	if err != nil {
 		return "", err
 	}
@@ -166,6 +157,21 @@ func (r *run) landed(ctx context.Context, id string) (string, error) {
 		return "", fmt.Errorf("the fault did not land: %s", evidence)
 	}
 	return evidence, nil
+}
+
+// Verdict waits until a fault was verified, or has ended without.
+func Verdict(ctx context.Context, world *mirror.Mirror, id string) (found state.Fault, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, verdictWithin, fmt.Errorf("no verdict on %s within %v", id, verdictWithin))
+	defer cancel()
+	err = world.Await(ctx, func(w *state.World) bool {
+		f := w.Faults.Find(id)
+		if f == nil || f.Verdict == "" && f.EndedAt.IsZero() {
+			return false
+		}
+		found = *f
+		return true
+	})
+	return found, err
 }
 
 // heal ends faults by the names the file gave them.
