@@ -40,6 +40,8 @@ func TestFaults(t *testing.T) {
 		{"Pods", testPodFaults},
 		{"Leases", testLeases},
 		{"WithoutTheAPI", testHealWithoutAPI},
+		{"Scenarios", testScenarios},
+		{"Campaign", testCampaign},
 		{"SupervisorKilled", testSupervisorKilledInFaults},
 	} {
 		ok := t.Run(part.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"workbench/cluster/api"
 	"workbench/cluster/event"
@@ -207,6 +208,27 @@ func TestActAndDown(t *testing.T) {
 	}
 	if err := client.Down(t.Context()); err != nil || len(l.downs) != 1 {
 		t.Errorf("down: %v, asked %v", err, l.downs)
+	}
+}
+
+func (l *lab) Tell(body event.Body) { l.emit(body) }
+
+// TestTell holds that clients can tell what they do with a lab, bounded, and
+// nothing of the lab itself.
+func TestTell(t *testing.T) {
+	l, client := serve(t, socket(t))
+	if err := client.Tell(t.Context(), event.ScenarioState{Run: "x-1", Name: "x", Phase: event.ScenarioRunning, Detail: "a\x1b[2Jb" + strings.Repeat("ä", 5000)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Tell(t.Context(), event.ScenarioStep{Run: "x-1", Text: "expect leader", Outcome: event.ScenarioHeld}); err != nil {
+		t.Fatal(err)
+	}
+	s := l.world.Scenario
+	if s == nil || s.Run != "x-1" || len(s.Done) != 1 || !strings.HasPrefix(s.Detail, "a [2Jb") || len(s.Detail) > 1100 || !utf8.ValidString(s.Detail) {
+		t.Errorf("recorded %+v", s)
+	}
+	if err := client.Tell(t.Context(), event.NodeState{Node: "c1", State: event.NodeKilled}); err == nil || !strings.Contains(err.Error(), "node.state is observed, not told") {
+		t.Errorf("a made up event is answered with %v", err)
 	}
 }
 

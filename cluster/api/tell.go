@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"workbench/cluster/event"
 )
@@ -35,8 +36,14 @@ func told(body event.Body) (event.Body, error) {
 	bound := func(texts ...*string) {
 		for _, t := range texts {
 			if len(*t) > maxTold {
-				*t = (*t)[:maxTold] + "…"
+				*t = strings.ToValidUTF8((*t)[:maxTold], "") + "…"
 			}
+			*t = strings.Map(func(r rune) rune {
+				if r < ' ' || r == 0x7f {
+					return ' '
+				}
+				return r
+			}, *t)
 		}
 	}
 	switch b := body.(type) {

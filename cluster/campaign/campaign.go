@@ -269,7 +269,7 @@ func (c *campaign) converge(ctx context.Context) error {
 	}
 	why := ""
 	var base scenario.Base
-	c.world.See(func(w *state.World) { base = scenario.NewBase(w) })
+	c.world.See(func(w *state.World) { base = scenario.NewBase(w, time.Now()) })
 	waiting, cancel := context.WithTimeoutCause(ctx, c.Converge, fmt.Errorf("the lab has not converged within %v", c.Converge))
 	defer cancel()
 	err = c.world.Await(waiting, func(w *state.World) bool {

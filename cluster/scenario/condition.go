@@ -70,7 +70,7 @@ func raftForms() []form {
 			return unless(v.Now.Raft.Leader() != v.Base.Leader, "%s leads still", v.Base.Leader)
 		}},
 		{usage: "leader unchanged", text: "the same etcd member leads, in the same term, as before the last action", check: func(v View, _ args) string {
-			now := NewBase(v.Now)
+			now := NewBase(v.Now, v.Now.Now)
 			return unless(now.Leader == v.Base.Leader && now.Term == v.Base.Term, "%s in term %d, was %s in term %d", orNone(now.Leader), now.Term, orNone(v.Base.Leader), v.Base.Term)
 		}},
 		{usage: "member NODE leads", text: "that node's etcd leads", check: func(v View, a args) string {

@@ -28,9 +28,10 @@ type Base struct {
 	Holders map[string]string
 }
 
-// NewBase is the base of what is done next.
-func NewBase(w *state.World) Base {
-	b := Base{At: w.Now, Leader: w.Raft.Leader(), Holders: map[string]string{}}
+// NewBase is the base of what is done at a time, by the machine's clock, which
+// the world's events have too.
+func NewBase(w *state.World, at time.Time) Base {
+	b := Base{At: at, Leader: w.Raft.Leader(), Holders: map[string]string{}}
 	for _, m := range w.Raft.Members {
 		b.Term, b.Commit = max(b.Term, m.Term), max(b.Commit, m.Commit)
 	}

@@ -245,8 +245,7 @@ func TestConditions(t *testing.T) {
 		{[]event.Event{later(0, event.FaultInjected{ID: "f1", Text: "kill w1"})}, "leader", "faults landed"},
 	} {
 		w := world(3, 2)
-		base := NewBase(w)
-		base.At = at
+		base := NewBase(w, at)
 		for _, e := range c.events {
 			w.Apply(e)
 		}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strings"
 	"time"
 
 	"workbench/cluster/event"
@@ -53,7 +54,7 @@ func (w *World) scenarioChanges(m Mark, body event.Body) {
 	switch b := body.(type) {
 	case event.ScenarioState:
 		m.Class, m.Key = string(b.Phase), true
-		w.Timeline.change(LaneScenario, m, func() string { return clip(b.Name + " " + string(b.Phase) + " " + b.Detail) })
+		w.Timeline.change(LaneScenario, m, func() string { return clip(strings.TrimSpace(b.Name + " " + string(b.Phase) + " " + b.Detail)) })
 	case event.ScenarioStep:
 		switch b.Outcome {
 		case event.ScenarioBegan:
@@ -63,6 +64,6 @@ func (w *World) scenarioChanges(m Mark, body event.Body) {
 		default:
 			return
 		}
-		w.Timeline.change(LaneScenario, m, func() string { return clip(b.Text + " " + b.Detail) })
+		w.Timeline.change(LaneScenario, m, func() string { return clip(strings.TrimSpace(b.Text + " " + b.Detail)) })
 	}
 }

@@ -58,6 +58,18 @@ func show(w *World, what string) (string, error) {
 		for _, a := range w.Actions {
 			line("action %s %s at %s (%s) %s", a.Verb, a.Target, after(a.At), a.Equivalent, a.Error)
 		}
+	case "scenario":
+		if s := w.Scenario; s != nil {
+			line("%s %q %s of %d steps since %s, ended %s: %q", s.Run, s.Title, s.Phase, s.Steps, after(s.Began), after(s.Ended), s.Detail)
+			for _, d := range s.Done {
+				line("  %d %q %s at %s took %v %q", d.Index, d.Text, d.Outcome, after(d.At), d.Took, d.Detail)
+			}
+		}
+		if l := w.Timeline.Lanes[LaneScenario]; l != nil {
+			for _, m := range l.Marks {
+				line("  mark %s %s %q key %t", after(m.At), m.Class, m.Text, m.Key)
+			}
+		}
 	case "faults":
 		showFaults(line, &w.Faults)
 	case "lost":

@@ -183,7 +183,7 @@ func (r *run) recoveries() {
 
 // rebase notes what holds before something is done.
 func (r *run) rebase() {
-	r.world.See(func(w *state.World) { r.base = scenario.NewBase(w) })
+	r.world.See(func(w *state.World) { r.base = scenario.NewBase(w, time.Now()) })
 }
 
 // whole waits until all of the lab is up.
