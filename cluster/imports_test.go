@@ -11,7 +11,7 @@ import (
 func TestLightPackagesStayLight(t *testing.T) {
 	light := []string{
 		"workbench/ui/...", "workbench/themes/...",
-		"workbench/cluster/event", "workbench/cluster/state", "workbench/cluster/journal", "workbench/cluster/history", "workbench/cluster/spec",
+		"workbench/cluster/event", "workbench/cluster/state", "workbench/cluster/journal", "workbench/cluster/history", "workbench/cluster/spec", "workbench/cluster/scenario/...", "workbench/cluster/campaign",
 	}
 	heavy := []string{"k8s.io/", "sigs.k8s.io/", "go.etcd.io/", "github.com/containerd/containerd/", "github.com/coredns/"}
 	args := append([]string{"list", "-deps", "-f", "{{.ImportPath}} {{join .Imports \",\"}}"}, light...)
