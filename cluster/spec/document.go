@@ -47,12 +47,6 @@ func (d *Document) Refuse(place []string, what, remedy string) {
 	}
 }
 
-// Has says whether the file has a value at a place.
-func (d *Document) Has(place ...string) bool {
-	_, ok := d.source.at[strings.Join(place, pathSeparator)]
-	return ok
-}
-
 // Identity refuses another version or kind of file than the wanted one.
 func (d *Document) Identity(version, kind, want string) {
 	d.constant(apiVersionPath, version, APIVersion)
