@@ -134,7 +134,7 @@ func changeLook(st *themes.Styles, class string) look {
 	case "running":
 		return look{"»", "", st.Info, 4}
 	case "step":
-		return look{"›", "", st.Info, 2}
+		return look{"▸", "", st.Info, 2}
 	case "passed":
 		return look{"✓", "", st.OK, 5}
 	case "failed", "aborted":
