@@ -73,6 +73,7 @@ func testLeaderLoss(t *testing.T, lab *harness.Lab) {
 	if candidates == 0 {
 		t.Error("the journal has no candidate: the election was not seen")
 	}
+	testRecoveryOfLeader(t, lab, before.Seq, old, "kill Raft leader's node")
 	testRejoin(t, lab, old)
 }
 

@@ -336,6 +336,7 @@ func testPartition(t *testing.T, lab *harness.Lab) {
 		}
 		return false
 	})
+	testRecoveryOfLeader(t, lab, before.Seq, old, "partition Raft leader's node~2 × control plane")
 	lab.Must("heal", "--all")
 	lab.Await("the old leader to follow", func(w *state.World) bool { return w.Raft.Members[old].Role == event.RaftFollower })
 }

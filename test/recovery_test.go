@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"workbench/cluster/event"
 	"workbench/cluster/recovery"
 	"workbench/cluster/state"
 	"workbench/test/harness"
@@ -155,4 +156,31 @@ func testReturnOfWorker(t *testing.T, lab *harness.Lab) {
 		t.Errorf("the list of reports is\n%s", out)
 	}
 	lab.Refused([]string{"report", "f999"}, "no report", "workbench report")
+}
+
+// testRecoveryOfLeader holds that the report of the fault that is on tells the
+// election as the members did: who misses the leader, who asks, who wins.
+func testRecoveryOfLeader(t *testing.T, lab *harness.Lab, after uint64, old, class string) {
+	w := lab.Await("the report to tell the election", func(w *state.World) bool {
+		r := w.Recovery.Find("last")
+		return r != nil && r.Hop(recovery.Leader) != nil && !r.Hop(recovery.Leader).At.IsZero()
+	})
+	r := w.Recovery.Find("last")
+	if r.Class != class {
+		t.Errorf("%s is of class %q, want %q", r.Text, r.Class, class)
+	}
+	silence, election, leader := r.Hop(recovery.Silence), r.Hop(recovery.Election), r.Hop(recovery.Leader)
+	if silence.At.Before(r.Landed) || election.At.Before(silence.At) || leader.At.Before(election.At) || leader.Inferred {
+		t.Errorf("landed %v, then %+v, %+v, %+v", r.Landed, *silence, *election, *leader)
+	}
+	for _, e := range lab.Events(after) {
+		if b, ok := e.Body.(event.RaftRole); ok && b.Role == event.RaftLeader && b.Node != old && !e.Time.Before(r.Landed) {
+			// A status of the member may tell it before its log does.
+			if off := leader.At.Sub(e.Time); off > 0 || off < -late || !strings.Contains(leader.What, b.Node) {
+				t.Errorf("%s led from %v on; the report says %+v", b.Node, e.Time, *leader)
+			}
+			return
+		}
+	}
+	t.Error("the journal has no new leader")
 }

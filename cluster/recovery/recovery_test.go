@@ -92,11 +92,15 @@ func TestUndoneBefore(t *testing.T) {
 	at(5*time.Millisecond, event.Probe{Target: "api-read", Latency: time.Second, Error: "it failed before"})
 	at(10*time.Millisecond, event.NodeState{Node: "w1", State: event.NodeKilled})
 	at(200*time.Millisecond, event.Probe{Target: "service/w1", Error: "no answer"}) // sent before it was dead
+	at(1500*time.Millisecond, event.ComponentState{Node: "c1", Component: "kube-apiserver", State: event.ComponentUnready})
 	at(2*time.Second, event.Probe{Target: "service/w2", Latency: time.Second, Error: "no answer"})
 	at(2100*time.Millisecond, event.Probe{Target: "service/w2", OK: true})
 	at(4*time.Second, event.NodeState{Node: "w1", State: event.NodeRunning})
 	at(5*time.Second, event.ComponentState{Node: "w1", Component: "kubelet", State: event.ComponentReady})
 	r := all.Find("f1")
+	if h := r.Hop(Symptom); h == nil || h.At != start.Add(time.Second) || !strings.Contains(h.What, "service/w2 fails") {
+		t.Errorf("the first symptom is %+v", h)
+	}
 	if r.Closed || r.Hop(NotReady).Moot == "" || r.Hop(Tainted).Moot == "" {
 		t.Fatalf("%+v", r)
 	}

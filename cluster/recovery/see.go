@@ -134,9 +134,15 @@ func (r *Report) component(e event.Event, b event.ComponentState, lab *Lab) {
 	}
 }
 
-// symptom is the first thing that anybody noticed.
+// symptom is the first thing that anybody noticed. A probe that fails tells so
+// when it gives up, and may be the first all the same.
 func (r *Report) symptom(e event.Event, what string, ev Evidence) {
-	if h := r.Hop(Symptom); h == nil {
+	h := r.Hop(Symptom)
+	if h != nil && later(e.Time, r.Start()).Before(h.At) {
+		h.At, h.Seen = time.Time{}, 0
+		delete(r.Work.Seen, Symptom)
+	}
+	if h == nil || h.At.IsZero() {
 		r.mark(sight{hop: Symptom, what: "first symptom: " + what, e: e, evidence: ev, certain: true})
 	}
 }
