@@ -92,4 +92,5 @@ func TestLabFile(t *testing.T) {
 		t.Errorf("Service %s answers %q", ip, out)
 	}
 	testProxy(t, lab)
+	testScenes(t, lab)
 }

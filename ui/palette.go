@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -69,6 +70,11 @@ func (m *app) entries() []entry {
 	}
 	if undo, ok := screen.Undo(m.world).(screen.Act); ok {
 		out = append(out, entry{text: "undo the last fault", detail: undo.Verb + " " + undo.Target, do: func(m *app) tea.Cmd { return m.do(undo) }})
+	}
+	operations := screen.Operations(m.world)
+	for _, text := range slices.Sorted(maps.Keys(operations)) {
+		intent := operations[text]
+		out = append(out, entry{text: strings.TrimSuffix(text, " --yes"), detail: "workbench " + text, do: func(m *app) tea.Cmd { return m.do(intent) }})
 	}
 	out = append(out, kindEntries()...)
 	if len(m.world.Faults.Active) > 0 {

@@ -12,6 +12,7 @@
 //	POST /v1/faults                    FaultRequest; answers event.FaultInjected
 //	POST /v1/heal                      HealRequest; answers Healed
 //	POST /v1/tell                      an event of a scenario's run, to be recorded
+//	POST /v1/operations                OperationRequest; answers what it does as it does it, NDJSON
 //	POST /v1/down                      shut the lab down; answers when it begins
 package api
 

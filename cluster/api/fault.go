@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -57,11 +56,8 @@ func handleFaults(mux *http.ServeMux, faults Faults) {
 			return
 		}
 		f, err := faults.Inject(r.Context(), req)
-		var danger *Danger
-		if errors.As(err, &danger) {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusPreconditionRequired)
-			_ = json.NewEncoder(w).Encode(Problem{Error: err.Error(), Text: danger.Text, Danger: danger.Reasons})
+		if err != nil {
+			refuseOrAsk(w, err)
 			return
 		}
 		answer(w, f, err)

@@ -74,6 +74,9 @@ func Handler(lab Lab, past Past) http.Handler {
 	if teller, ok := lab.(Teller); ok {
 		handleTell(mux, teller)
 	}
+	if operations, ok := lab.(Operations); ok {
+		handleOperations(mux, operations)
+	}
 	mux.HandleFunc("POST /v1/down", func(http.ResponseWriter, *http.Request) { lab.Down("asked by a user") })
 	return mux
 }

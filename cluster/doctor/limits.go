@@ -30,7 +30,8 @@ type sysctl struct {
 func (s sysctl) path() string { return "/proc/sys/" + strings.ReplaceAll(s.name, ".", "/") }
 
 func (d *doctor) sysctls() []sysctl {
-	planes, workers := int64(d.options.Lab.Spec.ControlPlanes.Count), int64(d.options.Lab.Spec.Workers.Count)
+	p, w := d.options.Lab.Counts()
+	planes, workers := int64(p), int64(w)
 	nodes := planes + workers
 	instances := planes*inotifyPerControlPlane + workers*inotifyPerWorker
 	return []sysctl{

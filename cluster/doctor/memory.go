@@ -68,9 +68,10 @@ func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<
 func (d *doctor) checkMemory(context.Context) []Check {
 	lab := d.options.Lab
 	need := int64(lab.MemoryNeed())
+	planes, workers := lab.Counts()
 	c := Check{
 		Name: "memory", Status: OK,
-		Why: fmt.Sprintf("%d control planes and %d workers need about %s", lab.Spec.ControlPlanes.Count, lab.Spec.Workers.Count, gib(need)),
+		Why: fmt.Sprintf("%d control planes and %d workers need about %s", planes, workers, gib(need)),
 	}
 	available, err := d.memory("MemAvailable")
 	switch {

@@ -155,7 +155,7 @@ func TestWireNamesAreStable(t *testing.T) {
 		"fault.injected", "fault.verified", "fault.ended", "link.state", "recovery.past",
 		"action", "component.state", "component.usage",
 		"kube.change", "kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.gap", "kube.lag", "kube.lease", "kube.node", "kube.pod", "kube.requests", "kube.service", "kube.synced",
-		"lab.phase", "lab.topology", "node.state", "probe", "raft.disk", "raft.entries", "raft.log", "raft.messages", "raft.role", "raft.status",
+		"lab.phase", "lab.topology", "node.added", "node.removed", "node.state", "probe", "operation.step", "raft.disk", "raft.entries", "raft.log", "raft.membership", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",
 		"scenario.state", "scenario.step", "sched.bind", "sched.cycle", "sched.preempted", "sched.queue",
 		"source.state", "step.done", "step.started",

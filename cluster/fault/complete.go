@@ -72,6 +72,10 @@ func (l Lab) follow(words []string) []string {
 		if len(args) == 0 {
 			return append(names, l.components()...)
 		}
+	case EtcdLoseDisk, EtcdCorrupt:
+		if len(args) == 0 {
+			return l.withEtcd()
+		}
 	case CrashLoop:
 		if len(args) == 0 {
 			return l.components()

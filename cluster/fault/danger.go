@@ -22,6 +22,12 @@ func Dangers(w *state.World, more event.FaultInjected) []string {
 		out = append(out, fmt.Sprintf("etcd loses its quorum: of %s only %d could still reach each other, %d are needed; nothing can be written to the cluster until it is healed",
 			plural(after.voters, "member"), after.members, after.quorum))
 	}
+	if more.Kind == EtcdLoseDisk || more.Kind == EtcdCorrupt {
+		if after.intact < after.quorum {
+			out = append(out, fmt.Sprintf("only %d of %s would keep its data, and %d are needed to replace the others: healing cannot bring the cluster back, only a snapshot can (workbench etcd snapshot save FILE before, etcd restore FILE after)",
+				after.intact, plural(after.voters, "member"), after.quorum))
+		}
+	}
 	if before.apis > 0 && after.apis == 0 {
 		out = append(out, "no kube-apiserver is left: kubectl, controllers and kubelets get no answer until it is healed")
 	}
@@ -36,6 +42,7 @@ func Dangers(w *state.World, more event.FaultInjected) []string {
 // capacity is what of the cluster works.
 type capacity struct {
 	voters, quorum, members int // of etcd; members reach each other
+	intact                  int // members whose data is whole, up or down
 	apis                    int
 	workers, schedulable    int // workers that reach a control plane
 }
@@ -56,6 +63,9 @@ func survey(w *state.World, d Desired) capacity {
 		}
 		if slices.Contains(n.Components, "etcd") {
 			c.voters++
+			if d.Component(n.Name+"/etcd").Disk == "" {
+				c.intact++
+			}
 			if up && works(w, d, n.Name, "etcd") {
 				members = append(members, n.Name)
 			}
@@ -111,7 +121,7 @@ func works(w *state.World, d Desired, node, component string) bool {
 		return false
 	}
 	want := d.Component(node + "/" + component)
-	return !want.Down && !want.Frozen && !want.Crash
+	return !want.Down && !want.Frozen && !want.Crash && want.Disk == ""
 }
 
 func plural(n int, noun string) string {

@@ -48,6 +48,9 @@ const (
 	Drain     = "drain"
 	PodKill   = "pod-kill"
 	PodOOM    = "pod-oom"
+
+	EtcdLoseDisk = "etcd-lose-disk"
+	EtcdCorrupt  = "etcd-corrupt"
 )
 
 // kinds is the grammar, in the order of the help. It is a function for its
@@ -67,6 +70,8 @@ func kinds() []Kind {
 		{Word: Squeeze, Usage: "A memory 300Mi | A cpu 0.2", Text: "the node's control group gets less", parse: (*parser).squeeze},
 		{Word: Cordon, Usage: "A", Text: "no new pod is scheduled to the node", parse: (*parser).nodes},
 		{Word: Drain, Usage: "A", Text: "cordon, then evict its pods", parse: (*parser).nodes},
+		{Word: EtcdLoseDisk, Usage: "A", Text: "the data directory of its etcd member is emptied; healing replaces the member", parse: (*parser).nodes},
+		{Word: EtcdCorrupt, Usage: "A", Text: "a byte of its etcd member's write-ahead log is inverted; healing replaces the member", parse: (*parser).nodes},
 		{Word: PodKill, Usage: "NAMESPACE/POD", Text: "SIGKILL to every container of the pod, behind the kubelet's back", Once: true, parse: (*parser).pods},
 		{Word: PodOOM, Usage: "NAMESPACE/POD", Text: "the kernel's OOM killer ends a container of the pod", Once: true, parse: (*parser).pods},
 	}

@@ -37,6 +37,8 @@ type ComponentCondition struct {
 	Down   bool
 	Frozen bool
 	Crash  bool
+	// Disk is EtcdLoseDisk or EtcdCorrupt; "" when its data may be whole.
+	Disk string
 }
 
 // Render works out the conditions. It is a function of the set alone, not of
@@ -146,6 +148,12 @@ func (c *ComponentCondition) add(f event.FaultInjected) {
 		c.Frozen = true
 	case CrashLoop:
 		c.Crash = true
+	case EtcdLoseDisk:
+		c.Disk = EtcdLoseDisk
+	case EtcdCorrupt:
+		if c.Disk == "" { // nothing is left to corrupt on a disk that is lost
+			c.Disk = EtcdCorrupt
+		}
 	}
 }
 
@@ -246,6 +254,12 @@ func (c ComponentCondition) text() string {
 	}
 	if c.Crash {
 		parts = append(parts, "crash loop")
+	}
+	switch c.Disk {
+	case EtcdLoseDisk:
+		parts = append(parts, "data lost")
+	case EtcdCorrupt:
+		parts = append(parts, "data corrupt")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -31,6 +31,8 @@ func Resolve(r Request, lab Lab) (event.FaultInjected, error) {
 		f.Links, err = lab.parts(r.Groups)
 	case PodKill, PodOOM:
 		f.Pods, err = lab.pods(r.Targets)
+	case EtcdLoseDisk, EtcdCorrupt:
+		f.Components, err = lab.etcds(r.Targets)
 	default:
 		f.Nodes, f.Components, err = lab.targets(r.Targets)
 	}
@@ -181,6 +183,26 @@ func (l Lab) pods(patterns []string) ([]string, error) {
 		return nil, fmt.Errorf("no pod %q; no pod is known", strings.Join(patterns, ","))
 	}
 	return match(patterns, l.Pods, "pod")
+}
+
+// etcds are the etcd members on nodes.
+func (l Lab) etcds(patterns []string) ([]string, error) {
+	nodes, err := match(patterns, l.withEtcd(), "node with an etcd member")
+	for i := range nodes {
+		nodes[i] += "/etcd"
+	}
+	return nodes, err
+}
+
+// withEtcd are the nodes that have an etcd member.
+func (l Lab) withEtcd() []string {
+	var out []string
+	for _, n := range l.Nodes {
+		if slices.Contains(n.Components, "etcd") {
+			out = append(out, n.Name)
+		}
+	}
+	return out
 }
 
 // targets are nodes and components.

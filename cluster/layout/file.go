@@ -12,6 +12,8 @@ import (
 type Saved struct {
 	Lab     spec.Lab `json:"lab"`
 	APIPort int      `json:"apiPort"`
+	// Nodes are the lab's nodes where they changed after the first boot.
+	Nodes *spec.Set `json:"nodes,omitempty"`
 }
 
 // Load reads the lab's file; an error matches fs.ErrNotExist where there is none.
@@ -24,11 +26,13 @@ func (l Lab) Load() (Saved, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return Saved{}, fmt.Errorf("read lab %s: %s: %w; `workbench down --purge` removes the lab", l.Name, l.File(), err)
 	}
+	s.Lab = s.Lab.With(s.Nodes)
 	return s, nil
 }
 
 // Save writes the lab's file.
 func (l Lab) Save(s Saved) error {
+	s.Nodes = s.Lab.Set()
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write lab %s: %w", l.Name, err)

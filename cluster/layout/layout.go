@@ -100,6 +100,16 @@ func (l Lab) Node(name string) string { return l.in("nodes", name) }
 // Root is a node's root file system.
 func (l Lab) Root(name string) string { return l.in("nodes", name, "root") }
 
+// Scenes holds the lab's scenes.
+func (l Lab) Scenes() string { return l.in("scenes") }
+
+// Loaded says, until the next run has begun, which scene was loaded.
+func (l Lab) Loaded() string { return l.in("loaded.json") }
+
+// Damage says, while the file exists, why the node's etcd member has to be
+// replaced before it can take part again.
+func (l Lab) Damage(name string) string { return l.in("nodes", name, "etcd-damage") }
+
 // InitLog is what a node's init prints.
 func (l Lab) InitLog(name string) string { return l.in("nodes", name, "init.log") }
 

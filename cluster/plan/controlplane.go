@@ -68,7 +68,7 @@ func (b builder) etcd(n spec.Node) node.Component {
 	const dir = pkiDir + "/etcd"
 	return component("etcd", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:2381/readyz"}, b.args("etcd", map[string]string{
 		"name":                        n.Name,
-		"data-dir":                    "/var/lib/etcd",
+		"data-dir":                    EtcdDir,
 		"listen-client-urls":          fmt.Sprintf("https://127.0.0.1:%d,%s", EtcdPort, client),
 		"advertise-client-urls":       client,
 		"listen-peer-urls":            peer,

@@ -8,6 +8,7 @@ type Kind string
 // The kinds of steps.
 const (
 	StepRoots     Kind = "roots"     // directories and files of all nodes
+	StepRoot      Kind = "root"      // the same of one node that joins
 	StepPKI       Kind = "pki"       // certificates and kubeconfigs
 	StepImages    Kind = "images"    // the golden image store
 	StepFabric    Kind = "fabric"    // lab init and the bridge

@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -24,19 +25,22 @@ const (
 
 // Node is one node of a lab with its overrides applied.
 type Node struct {
-	Name         string
-	ControlPlane bool
+	Name         string `json:"name"`
+	ControlPlane bool   `json:"controlPlane,omitempty"`
 	// Address in the fabric. It is invalid when the fabric's CIDR is.
-	Address netip.Addr
+	Address netip.Addr `json:"address"`
 	// CPUs and Memory limit the node; 0 means the whole machine.
-	CPUs   Cores
-	Memory Bytes
-	Labels Labels
-	Taints Taints
+	CPUs   Cores  `json:"cpus,omitempty"`
+	Memory Bytes  `json:"memory,omitempty"`
+	Labels Labels `json:"labels,omitempty"`
+	Taints Taints `json:"taints,omitempty"`
 }
 
 // NodeList are the nodes of the lab, control planes first, by number.
 func (l Lab) NodeList() []Node {
+	if l.set != nil {
+		return slices.Clone(l.set.Nodes)
+	}
 	nodes := make([]Node, 0, max(0, l.Spec.ControlPlanes.Count)+max(0, l.Spec.Workers.Count))
 	for i := 1; i <= l.Spec.ControlPlanes.Count; i++ {
 		nodes = append(nodes, l.node("c", i, true, l.Spec.ControlPlanes, ControlPlaneOffset))

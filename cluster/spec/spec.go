@@ -24,6 +24,7 @@ type Lab struct {
 	Spec       Spec     `json:"spec"`
 
 	source source
+	set    *Set // nil: as the counts say
 }
 
 // Metadata identifies a lab.

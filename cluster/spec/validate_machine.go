@@ -12,7 +12,8 @@ const (
 
 // MemoryNeed is what the lab needs by rule of thumb.
 func (l Lab) MemoryNeed() Bytes {
-	return Bytes(l.Spec.ControlPlanes.Count)*ControlPlaneMemory + Bytes(l.Spec.Workers.Count)*WorkerMemory
+	planes, workers := l.Counts()
+	return Bytes(planes)*ControlPlaneMemory + Bytes(workers)*WorkerMemory
 }
 
 func (c *checker) checkMachine(m Machine) {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"workbench/cluster/event"
@@ -32,13 +33,19 @@ func (w *World) Apply(e event.Event) {
 				w.Steps[i].Done, w.Steps[i].Took, w.Steps[i].Error = true, b.Took, b.Error
 			}
 		}
+	case event.NodeAdded:
+		w.addNode(e.Time, b.TopologyNode)
+		w.Topology.Nodes = append(slices.Clone(w.Topology.Nodes), b.TopologyNode)
+		slices.SortStableFunc(w.Topology.Nodes, func(x, y event.TopologyNode) int { return strings.Compare(string(x.Role), string(y.Role)) })
+	case event.NodeRemoved:
+		w.removeNode(b.Node)
 	case event.NodeState:
 		w.applyNodeState(e.Time, b)
 	case event.ComponentState:
 		w.applyComponent(e.Time, b)
 	case event.ComponentUsage:
 		w.applyUsage(e.Time, b)
-	case event.RaftStatus, event.RaftRole, event.RaftLog, event.RaftMessages, event.RaftEntries, event.RaftDisk:
+	case event.RaftStatus, event.RaftRole, event.RaftLog, event.RaftMessages, event.RaftMembership, event.RaftEntries, event.RaftDisk:
 		w.Raft.apply(e.Time, b)
 	case event.ProxyNode, event.ProxySync, event.ProxyService, event.ProxyCounters, event.ProxyTrace:
 		w.Proxy.apply(e.Time, b)
@@ -73,19 +80,40 @@ func (w *World) applyTopology(at time.Time, t event.LabTopology) {
 	fresh := World{Seq: w.Seq, Now: w.Now, Started: at, Topology: t, Phase: event.Booting, PhaseSince: at}
 	fresh.init()
 	for _, n := range t.Nodes {
-		node := &Node{TopologyNode: n, Since: at, Components: map[string]*Component{}}
-		for _, c := range n.Components {
-			node.Components[c] = &Component{
-				ComponentState: event.ComponentState{Node: n.Name, Component: c, State: event.ComponentWaiting},
-				Since:          at,
-			}
-			if c == "etcd" {
-				fresh.Raft.Members[n.Name] = &Member{RaftStatus: event.RaftStatus{Node: n.Name}}
-			}
-		}
-		fresh.Nodes[n.Name] = node
+		fresh.addNode(at, n)
 	}
 	*w = fresh
+}
+
+// addNode makes a node known that has not started yet.
+func (w *World) addNode(at time.Time, n event.TopologyNode) {
+	node := &Node{TopologyNode: n, Since: at, Components: map[string]*Component{}}
+	for _, c := range n.Components {
+		node.Components[c] = &Component{
+			ComponentState: event.ComponentState{Node: n.Name, Component: c, State: event.ComponentWaiting},
+			Since:          at,
+		}
+		if c == "etcd" {
+			w.Raft.Members[n.Name] = &Member{RaftStatus: event.RaftStatus{Node: n.Name}}
+		}
+	}
+	w.Nodes[n.Name] = node
+}
+
+// removeNode forgets a node, and what only it told.
+func (w *World) removeNode(name string) {
+	w.Topology.Nodes = slices.DeleteFunc(slices.Clone(w.Topology.Nodes), func(n event.TopologyNode) bool { return n.Name == name })
+	delete(w.Nodes, name)
+	delete(w.Raft.Members, name)
+	delete(w.Proxy.Nodes, name)
+	delete(w.Probes, "service/"+name)
+	delete(w.Probes, "dns/"+name)
+	for key, p := range w.Raft.Pairs {
+		if p.From == name || p.To == name {
+			delete(w.Raft.Pairs, key)
+		}
+	}
+	w.Changes.watchesGone(name)
 }
 
 func (w *World) applyStepStarted(at time.Time, b event.StepStarted) {

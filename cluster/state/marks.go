@@ -73,7 +73,7 @@ func actionClass(b event.Action) string {
 	switch {
 	case b.Error != "":
 		return "refused"
-	case what == "start" || what == "resume":
+	case what == "start" || what == "resume" || strings.HasPrefix(b.Verb, "etcd.") || strings.HasPrefix(b.Verb, "scene.") || b.Verb == "node.add":
 		return "repair"
 	}
 	return "fault"

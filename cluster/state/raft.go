@@ -29,6 +29,8 @@ func (r *Raft) apply(at time.Time, body event.Body) {
 		r.applyEntries(b)
 	case event.RaftDisk:
 		r.member(b.Node).Disk = &b
+	case event.RaftMembership:
+		r.applyMembership(b)
 	case event.RaftMessages:
 		r.applyMessages(at, b)
 	case event.RaftLog:
@@ -43,6 +45,21 @@ func (r *Raft) member(node string) *Member {
 		r.Members[node] = m
 	}
 	return m
+}
+
+// applyMembership takes the leader's word for who belongs to the cluster: a
+// member that is behind knows an older list.
+func (r *Raft) applyMembership(b event.RaftMembership) {
+	if leader := r.Leader(); leader != "" && leader != b.Node {
+		return
+	}
+	in := map[string]bool{}
+	for _, m := range b.Members {
+		in[m.Name] = true
+	}
+	for name, m := range r.Members {
+		m.Out = !in[name]
+	}
 }
 
 // role records a change of role or term in the swimlane.
@@ -74,7 +91,7 @@ func (r *Raft) Leader() string {
 func (r *Raft) Quorum() (need, up int) {
 	voters := 0
 	for _, m := range r.Members {
-		if m.Learner() {
+		if m.Out || m.Learner() {
 			continue
 		}
 		voters++

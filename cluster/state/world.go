@@ -139,6 +139,9 @@ type Member struct {
 	At time.Time `json:"at"` // of the last status
 	// Frozen says that its process or node is paused: it counts for no quorum.
 	Frozen bool `json:"frozen,omitempty"`
+	// Out says that the node's member does not belong to the cluster: it was
+	// removed, and nothing was added in its place yet.
+	Out bool `json:"out,omitempty"`
 	// Swim are the member's role changes, oldest first. Role "" means that its
 	// process was down from then on.
 	Swim []RoleSpan `json:"swim,omitempty"`

@@ -26,7 +26,7 @@ func (s *Supervisor) installAddons(ctx context.Context) error {
 		return err
 	}
 	addons := addon.Config{
-		Addons: s.plan.Addons, Domain: plan.Domain, DNS: s.plan.DNS, CoreDNS: image.CoreDNS, Replicas: min(len(s.workers()), 2),
+		Addons: s.current().Addons, Domain: plan.Domain, DNS: s.current().DNS, CoreDNS: image.CoreDNS, Replicas: min(len(s.workers()), 2),
 	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, addonRetry, addonTimeout, true, func(ctx context.Context) (bool, error) {

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -30,20 +32,30 @@ func (s *Supervisor) followChanges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	behind, err := s.newLag()
-	if err != nil {
-		return err
-	}
+	var behind atomic.Pointer[lag.Lag]
 	s.sources.Go(func() {
 		if !s.awaitAny(ctx, "kube-apiserver") {
 			return
 		}
-		if err := behind.Run(ctx); err != nil && ctx.Err() == nil {
+		err := s.whilePlanned(ctx, func(ctx context.Context) error {
+			now, err := s.newLag()
+			if err != nil {
+				return err
+			}
+			behind.Store(now)
+			return now.Run(ctx)
+		})
+		if err != nil && ctx.Err() == nil {
 			s.log.Error("measure the lag of API servers", "cause", err)
 		}
 	})
+	seen := func(change *event.KubeChange, at time.Time) {
+		if l := behind.Load(); l != nil {
+			l.Seen(change, at)
+		}
+	}
 	return registry.Run(ctx, registry.Config{
-		Endpoints: s.etcdEndpoints(), TLS: tls, Dial: s.labNet.DialContext, Emit: s.rec.Record, Seen: behind.Seen, Log: s.log,
+		Endpoints: s.etcdEndpoints(), TLS: tls, Dial: s.labNet.DialContext, Emit: s.rec.Record, Seen: seen, Log: s.log,
 	})
 }
 
@@ -54,7 +66,7 @@ func (s *Supervisor) newLag() (*lag.Lag, error) {
 		return nil, err
 	}
 	servers := map[string]*rest.Config{}
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		if n.Role() == event.ControlPlane {
 			cfg := rest.CopyConfig(base)
 			cfg.Host = "https://" + netip.AddrPortFrom(n.Address, plan.APIServerPort).String()

@@ -43,7 +43,7 @@ func (s *Supervisor) keepCordons(ctx context.Context, cfg *rest.Config) error {
 			pending = have == nil
 		}
 		d := s.faults.desired()
-		for _, n := range s.plan.Nodes {
+		for _, n := range s.current().Nodes {
 			if have == nil {
 				break
 			}
@@ -150,29 +150,43 @@ func (s *Supervisor) verifyCordon(a activeFault, name string) finding {
 	return s.drain(a, name)
 }
 
-// drain evicts the pods of a node, as kubectl drain does.
+// drain evicts the pods of a node and says what came of it.
 func (s *Supervisor) drain(a activeFault, name string) finding {
+	count, err := s.evict(a.ctx, name)
+	if err != nil {
+		return mismatch("%v", err)
+	}
+	return landed("the API has it unschedulable, and %s evicted", plural(count, "pod was", "pods were"))
+}
+
+// client is a client of the cluster's API.
+func (s *Supervisor) client() (*kubernetes.Clientset, error) {
 	cfg, err := s.clientConfig()
 	if err != nil {
-		return inconclusive("%v", err)
+		return nil, err
 	}
-	client, err := kubernetes.NewForConfig(cfg)
+	return kubernetes.NewForConfig(cfg)
+}
+
+// evict evicts the pods of a node, as kubectl drain does, and returns how many.
+func (s *Supervisor) evict(ctx context.Context, name string) (int, error) {
+	client, err := s.client()
 	if err != nil {
-		return inconclusive("%v", err)
+		return 0, err
 	}
 	helper := &drain.Helper{
-		Ctx: a.ctx, Client: client, Force: true, GracePeriodSeconds: -1, IgnoreAllDaemonSets: true, DeleteEmptyDirData: true,
+		Ctx: ctx, Client: client, Force: true, GracePeriodSeconds: -1, IgnoreAllDaemonSets: true, DeleteEmptyDirData: true,
 		Timeout: drainTimeout, Out: io.Discard, ErrOut: io.Discard,
 	}
 	list, problems := helper.GetPodsForDeletion(name)
 	if err := errors.Join(problems...); err != nil {
-		return mismatch("%v", err)
+		return 0, err
 	}
 	count := len(list.Pods())
 	if err := helper.DeleteOrEvictPods(list.Pods()); err != nil {
-		return mismatch("evict %d pods: %v", count, err)
+		return count, fmt.Errorf("evict %d pods: %w", count, err)
 	}
-	return landed("the API has it unschedulable, and %s evicted", plural(count, "pod was", "pods were"))
+	return count, nil
 }
 
 // drainTimeout bounds how long evicted pods may take to go.

@@ -21,8 +21,9 @@ type faults struct {
 	// turn is held while processes are made to follow: one change at a time.
 	turn sync.Mutex
 	wake chan struct{} // something changed; buffered
-	// cordon is the same for what goes through the cluster's API; buffered.
-	cordon chan struct{}
+	// cordon is the same for what goes through the cluster's API, member for what
+	// goes through etcd; buffered.
+	cordon, member chan struct{}
 
 	mu   sync.Mutex // guards what follows
 	set  []activeFault
@@ -40,12 +41,12 @@ type activeFault struct {
 }
 
 func newFaults() *faults {
-	return &faults{wake: make(chan struct{}, 1), cordon: make(chan struct{}, 1), downed: map[string]bool{}}
+	return &faults{wake: make(chan struct{}, 1), cordon: make(chan struct{}, 1), member: make(chan struct{}, 1), downed: map[string]bool{}}
 }
 
 // poke lets the reconciler look again.
 func (f *faults) poke() {
-	for _, c := range []chan struct{}{f.wake, f.cordon} {
+	for _, c := range []chan struct{}{f.wake, f.cordon, f.member} {
 		select {
 		case c <- struct{}{}:
 		default:
@@ -217,7 +218,7 @@ func (s *Supervisor) begin(ctx context.Context, f event.FaultInjected) (event.Fa
 }
 
 // Heal implements api.Faults.
-func (s *Supervisor) Heal(_ context.Context, r api.HealRequest) (api.Healed, error) {
+func (s *Supervisor) Heal(ctx context.Context, r api.HealRequest) (api.Healed, error) {
 	ids := []string{r.ID}
 	target := r.ID
 	if r.All {
@@ -226,7 +227,14 @@ func (s *Supervisor) Heal(_ context.Context, r api.HealRequest) (api.Healed, err
 			ids = append(ids, f.ID)
 		}
 	}
+	var gone []event.FaultInjected
+	for _, f := range s.faults.active() {
+		if contains(ids, f.ID) {
+			gone = append(gone, f)
+		}
+	}
 	healed, err := s.end(ids, "healed")
+	err = errors.Join(err, s.awaitRepairs(ctx, gone))
 	a := event.Action{Verb: "heal", Target: target}
 	if err != nil {
 		a.Error = err.Error()

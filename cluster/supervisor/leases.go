@@ -46,7 +46,7 @@ func (s *Supervisor) releaseLeases(ctx context.Context, cfg *rest.Config) error 
 			errs = append(errs, err)
 			continue
 		}
-		s.rec.Emit(event.StepStarted{ID: "lease/" + name, Title: title, Index: len(s.plan.Steps), Total: len(s.plan.Steps)})
+		s.rec.Emit(event.StepStarted{ID: "lease/" + name, Title: title, Index: len(s.current().Steps), Total: len(s.current().Steps)})
 		s.rec.Emit(event.StepDone{ID: "lease/" + name})
 	}
 	return errors.Join(errs...)

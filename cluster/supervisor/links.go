@@ -53,18 +53,41 @@ func newLinks(peers []peer, emit func(event.Body)) *links {
 	return &links{emit: emit, peers: peers, ends: map[string]*linkEnd{}, told: map[event.FaultLink]event.LinkCondition{}}
 }
 
+// know makes one more sender known, or its new address. One that is known stays so:
+// its place numbers its queue.
+func (l *links) know(p peer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.IndexFunc(l.peers, func(old peer) bool { return old.name == p.name }); i >= 0 {
+		l.peers[i] = p
+		return
+	}
+	l.peers = append(l.peers, p)
+}
+
+// names are the senders that are known, the outside left out.
+func (l *links) names() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for _, p := range l.peers[1:] {
+		out = append(out, p.name)
+	}
+	return out
+}
+
 // open adds an end, by a process in its namespace.
 func (l *links) open(name, device string, pid int) error {
-	i := slices.IndexFunc(l.peers, func(p peer) bool { return p.name == name })
-	if i < 0 {
-		return fmt.Errorf("open links of %s: no such node", name)
-	}
 	ns, err := namespace.NetOf(pid)
 	if err != nil {
 		return fmt.Errorf("open links of %s: %w", name, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.peers, func(p peer) bool { return p.name == name })
+	if i < 0 {
+		return errors.Join(fmt.Errorf("open links of %s: no such node", name), ns.Close())
+	}
 	old := l.ends[name]
 	l.ends[name] = &linkEnd{end: link.End{NS: ns, Addr: l.peers[i].addr}, pid: pid, device: device}
 	return old.close()

@@ -212,7 +212,7 @@ func (s *Supervisor) startAgain(ctx context.Context, name string) error {
 		return err
 	}
 	var steps []plan.Step
-	for _, step := range s.plan.Steps {
+	for _, step := range s.current().Steps {
 		if step.Node == name && (step.Kind == plan.StepNode || step.Kind == plan.StepComponent) {
 			steps = append(steps, step)
 		}

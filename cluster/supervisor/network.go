@@ -22,7 +22,7 @@ import (
 func (s *Supervisor) podRoutes() map[netip.Prefix]netip.Addr {
 	routes := map[netip.Prefix]netip.Addr{}
 	s.rec.See(func(w *state.World) {
-		for _, n := range s.plan.Nodes {
+		for _, n := range s.current().Nodes {
 			kube := w.Kube.Nodes[n.Name]
 			if kube == nil {
 				continue
@@ -59,7 +59,7 @@ func (s *Supervisor) keepPodNetwork(ctx context.Context) {
 	for {
 		err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
 			want := 0
-			for _, n := range s.plan.Nodes {
+			for _, n := range s.current().Nodes {
 				kube := w.Kube.Nodes[n.Name]
 				if kube == nil {
 					continue
@@ -89,7 +89,7 @@ func (s *Supervisor) keepPodNetwork(ctx context.Context) {
 func (s *Supervisor) applyPodNetwork(routes map[netip.Prefix]netip.Addr) error {
 	var errs []error
 	for cidr, via := range routes {
-		for _, n := range s.plan.Nodes {
+		for _, n := range s.current().Nodes {
 			if n.Address == via {
 				errs = append(errs, writeCNI(s.place, n.Name, cidr))
 			}

@@ -43,7 +43,7 @@ func (s *Supervisor) pulse(cfg *rest.Config) ([]probe.Target, error) {
 	each := (len(workers) + often - 1) / often
 	for _, name := range workers {
 		own := api.Clone()
-		own.ClientSessionCache = tls.NewLRUClientSessionCache(len(s.plan.Nodes))
+		own.ClientSessionCache = tls.NewLRUClientSessionCache(len(s.current().Nodes))
 		targets = append(targets, probe.Service(name, s.serviceFrom(name, own, each)), probe.DNS(name, plan.Domain, s.nameServerFrom(name, each)))
 	}
 	return targets, nil
@@ -52,7 +52,7 @@ func (s *Supervisor) pulse(cfg *rest.Config) ([]probe.Target, error) {
 // workers are the names of the planned workers.
 func (s *Supervisor) workers() []string {
 	var names []string
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		if n.Role() == event.Worker {
 			names = append(names, n.Name)
 		}
@@ -62,7 +62,7 @@ func (s *Supervisor) workers() []string {
 
 func (s *Supervisor) etcdEndpoints() []string {
 	var out []string
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		if n.ControlPlane {
 			out = append(out, fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, plan.EtcdPort)))
 		}

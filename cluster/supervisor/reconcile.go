@@ -70,7 +70,7 @@ func (s *Supervisor) reconcile() troubles {
 		fail(name, err)
 	}
 	var all sync.WaitGroup
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		all.Go(func() { fail(n.Name, s.reconcileNode(n, d)) })
 	}
 	all.Wait()
@@ -83,6 +83,9 @@ func (s *Supervisor) reconcileNode(n plan.Node, d fault.Desired) error {
 	s.mu.Lock()
 	m := s.nodes[n.Name]
 	s.mu.Unlock()
+	if err := s.reconcileDisk(n, m, d.Component(n.Name+"/etcd")); err != nil {
+		return err
+	}
 	s.faults.mu.Lock()
 	downed := s.faults.downed[n.Name]
 	s.faults.mu.Unlock()
@@ -186,7 +189,7 @@ func (s *Supervisor) reconcileProcesses(n plan.Node, m *machine, d fault.Desired
 // in force.
 func (s *Supervisor) reconcileComponent(ctx context.Context, node, name string, m *machine, want fault.ComponentCondition) error {
 	have := m.components[name]
-	want.Target, have.Target = "", ""
+	want.Target, have.Target, want.Disk = "", "", "" // disks are reconcileDisk's
 	want.Crash = want.Crash && !want.Down
 	want.Frozen = want.Frozen && !want.Down && !want.Crash // there is nothing to freeze for long
 	if have == want {

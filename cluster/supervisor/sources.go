@@ -22,12 +22,19 @@ const apiCheck = 500 * time.Millisecond
 // startSources opens the host's way to the API and starts what feeds on it.
 func (s *Supervisor) startSources() error {
 	b, err := balancer.New(balancer.Config{
-		Listener: s.listener, Backends: s.plan.APIServers(), Dial: s.labNet.DialContext, Every: apiCheck,
+		Listener: s.listener, Backends: s.current().APIServers(), Dial: s.labNet.DialContext, Every: apiCheck,
 		Check: balancer.Ready(s.labNet.DialContext), Log: s.log,
 	})
 	if err != nil {
 		return err
 	}
+	s.sources.Go(func() {
+		_ = s.whilePlanned(s.background, func(ctx context.Context) error {
+			b.Set(s.current().APIServers())
+			<-ctx.Done()
+			return nil
+		})
+	})
 	s.sources.Go(func() {
 		if err := b.Run(s.background); err != nil {
 			s.log.Error("serve the API on the host", "cause", err)
@@ -35,6 +42,7 @@ func (s *Supervisor) startSources() error {
 	})
 	s.sources.Go(func() { s.keepPodNetwork(s.background) })
 	s.sources.Go(func() { s.keepFaults(s.background) })
+	s.sources.Go(func() { s.keepMembers(s.background) })
 	s.sources.Go(func() { s.observeChanges(s.background) })
 	s.sources.Go(func() {
 		if err := s.observe(s.background); err != nil && s.background.Err() == nil {
@@ -68,12 +76,13 @@ func (s *Supervisor) observe(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		more, err := s.pulse(cfg)
-		if err != nil {
-			errs[0] = err
-			return
-		}
-		errs[0] = probe.Run(ctx, probe.Config{REST: cfg, More: more, Emit: s.rec.Emit})
+		errs[0] = s.whilePlanned(ctx, func(ctx context.Context) error {
+			more, err := s.pulse(cfg)
+			if err != nil {
+				return err
+			}
+			return probe.Run(ctx, probe.Config{REST: cfg, More: more, Emit: s.rec.Emit})
+		})
 	}()
 	errs[1] = watch.Run(ctx, watch.Config{REST: cfg, Emit: s.rec.Emit, Log: s.log})
 	<-done

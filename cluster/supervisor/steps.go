@@ -42,6 +42,8 @@ func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
 		return err
 	}
 	switch step.Kind {
+	case plan.StepRoot:
+		return s.makeRoot(n)
 	case plan.StepStore:
 		_, err := s.golden.Clone(filepath.Join(s.place.Root(n.Name), "var/lib/containerd"))
 		return err
@@ -76,7 +78,7 @@ func (s *Supervisor) makeRoots() error {
 	if err := s.makeBin(self, dir); err != nil {
 		return fmt.Errorf("lay out programs of nodes: %w", err)
 	}
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		if err := s.makeRoot(n); err != nil {
 			return fmt.Errorf("lay out root of %s: %w", n.Name, err)
 		}
@@ -189,10 +191,10 @@ func replace(root *os.Root, path string, content []byte, mode os.FileMode) error
 
 func (s *Supervisor) issueCertificates(ctx context.Context) error {
 	cfg := pki.Config{
-		Dir: s.place.PKI(), ServiceIP: s.plan.ServiceIP.String(), Domain: plan.Domain,
-		APIServerURL: "https://" + s.plan.Topology.APIAddress, Cluster: s.place.Name,
+		Dir: s.place.PKI(), ServiceIP: s.current().ServiceIP.String(), Domain: plan.Domain,
+		APIServerURL: "https://" + s.current().Topology.APIAddress, Cluster: s.place.Name,
 	}
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		cfg.Nodes = append(cfg.Nodes, pki.Node{
 			Name: n.Name, IP: n.Address.String(), ControlPlane: n.ControlPlane, Root: s.place.Root(n.Name),
 		})
@@ -213,16 +215,16 @@ func (s *Supervisor) startLab() error {
 	if s.labNet, err = namespace.NetOf(s.lab.PID); err != nil {
 		return err
 	}
-	if s.fabric, err = fabric.New(s.labNet, s.plan.Gateway); err != nil {
+	if s.fabric, err = fabric.New(s.labNet, s.current().Gateway); err != nil {
 		return err
 	}
 	if err := s.links.open(event.Outside, fabric.BridgeName, s.lab.PID); err != nil {
 		return err
 	}
-	s.listener, err = net.Listen("tcp", s.plan.Topology.APIAddress)
+	s.listener, err = net.Listen("tcp", s.current().Topology.APIAddress)
 	if err != nil {
 		return fmt.Errorf("listen for kubectl on %s: %w; another program has the lab's port: end it, or give the lab another one: workbench up --api-port PORT",
-			s.plan.Topology.APIAddress, err)
+			s.current().Topology.APIAddress, err)
 	}
 	return s.startSources()
 }
@@ -237,16 +239,38 @@ func (s *Supervisor) startComponent(ctx context.Context, n plan.Node, name strin
 	if err != nil {
 		return err
 	}
-	for _, c := range n.Components {
-		if c.Name != name {
-			continue
+	if name == "etcd" && s.damage(n.Name) != "" {
+		return s.startDamaged(ctx, n, m)
+	}
+	c, err := n.Component(name)
+	if err != nil {
+		return err
+	}
+	if err := m.handle.Start(ctx, c); err != nil {
+		return err
+	}
+	return s.awaitComponent(ctx, n.Name, name, m.handle.PID)
+}
+
+// startDamaged starts etcd of a node whose member has to be replaced: that is done
+// first, unless a fault wants the damage.
+func (s *Supervisor) startDamaged(ctx context.Context, n plan.Node, m *machine) error {
+	if s.faults.desired().Component(n.Name+"/etcd").Disk != "" {
+		if !s.mayStart(ctx, n) {
+			return nil
 		}
-		if err := m.handle.Start(ctx, c); err != nil {
+		c, err := n.Component("etcd")
+		if err != nil {
 			return err
 		}
-		return s.awaitComponent(ctx, n.Name, name, m.handle.PID)
+		return m.handle.Start(ctx, c)
 	}
-	return fmt.Errorf("node %s has no component %s", n.Name, name)
+	o := &operation{Supervisor: s, tell: func(string) {}}
+	o.Verb, o.Target = "etcd.replace", n.Name
+	if err := s.rejoin(ctx, n, o.say, true); err != nil {
+		return err
+	}
+	return s.awaitComponent(ctx, n.Name, "etcd", m.handle.PID)
 }
 
 // awaitComponent waits until a component of the node with that init is ready.

@@ -50,11 +50,21 @@ type Config struct {
 type Supervisor struct {
 	place layout.Lab
 	log   *slog.Logger
-	plan  plan.Plan
 	rec   *recorder
+
+	versions plan.Versions
+	planMu   sync.RWMutex // guards what follows
+	saved    layout.Saved
+	plan     plan.Plan
+	// replanned is closed and replaced when nodes were added or removed.
+	replanned chan struct{}
+
 	// proxyMode is how kube-proxy writes rules on the workers.
 	proxyMode spec.ProxyMode
 	tracing   sync.Mutex // one connection at a time
+	operating sync.Mutex // one operation at a time
+	// membership is held while a member of etcd is replaced.
+	membership sync.Mutex
 
 	listener net.Listener // the API on the host's loopback
 	agent    string       // the agent program
@@ -132,12 +142,17 @@ const (
 	historyBytes = 64 << 20
 )
 
+// planOf is the plan of a saved lab on this machine.
+func planOf(saved layout.Saved, versions plan.Versions) (plan.Plan, error) {
+	return plan.New(plan.Config{Lab: saved.Lab, APIPort: saved.APIPort, Versions: versions, CPUs: runtime.NumCPU()})
+}
+
 func open(cfg Config) (*Supervisor, error) {
 	saved, err := cfg.Place.Load()
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.New(plan.Config{Lab: saved.Lab, APIPort: saved.APIPort, Versions: cfg.Versions, CPUs: runtime.NumCPU()})
+	p, err := planOf(saved, cfg.Versions)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +169,7 @@ func open(cfg Config) (*Supervisor, error) {
 		return nil, errors.Join(err, j.Close())
 	}
 	s := &Supervisor{
-		place: cfg.Place, log: cfg.Log, plan: p, rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode,
+		place: cfg.Place, log: cfg.Log, versions: cfg.Versions, saved: saved, plan: p, replanned: make(chan struct{}), rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode,
 		nodes: map[string]*machine{}, starting: map[string]bool{}, faults: newFaults(),
 	}
 	peers := []peer{{event.Outside, p.Gateway.Addr()}}
@@ -193,12 +208,12 @@ func (s *Supervisor) serve() (stop func(), err error) {
 
 // live boots the lab and keeps it until ctx ends or lab init dies.
 func (s *Supervisor) live(ctx context.Context) error {
-	s.rec.Emit(s.plan.Topology)
+	s.rec.Emit(s.current().Topology)
 	s.recall()
 	s.sources.Go(func() { s.keepRecoveries(ctx) })
 	s.rec.Emit(event.LabPhase{Phase: event.Booting})
 	began := time.Now()
-	if err := execute(ctx, s.plan.Steps, s.rec.Emit, s.step); err != nil {
+	if err := execute(ctx, s.current().Steps, s.rec.Emit, s.step); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -208,11 +223,12 @@ func (s *Supervisor) live(ctx context.Context) error {
 		s.rec.Emit(event.LabPhase{Phase: event.Failed, Detail: err.Error()})
 		return fmt.Errorf("boot lab %s: %w", s.place.Name, err)
 	}
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		s.settle(n.Name)
 	}
 	debug.FreeOSMemory() // unpacking images and certificates took much that is not needed again
 	s.rec.Emit(event.LabPhase{Phase: event.Running, Detail: fmt.Sprintf("all nodes Ready after %.1f s", time.Since(began).Seconds())})
+	s.sources.Go(func() { s.beginScene(ctx) })
 	select {
 	case <-ctx.Done():
 		return nil
@@ -300,7 +316,7 @@ func (s *Supervisor) Down(cause string) {
 // planned is a node of the plan.
 func (s *Supervisor) planned(name string) (plan.Node, error) {
 	var names []string
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		if n.Name == name {
 			return n, nil
 		}

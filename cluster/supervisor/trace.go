@@ -81,7 +81,7 @@ func (s *Supervisor) traceConfig(client, service string) (trace.Config, error) {
 		running[name] = m.handle.PID
 	}
 	s.mu.Unlock()
-	for _, n := range s.plan.Nodes {
+	for _, n := range s.current().Nodes {
 		pid, ok := running[n.Name]
 		if !ok || n.ControlPlane {
 			continue

@@ -82,9 +82,9 @@ var (
 // measured towards one peer.
 func (s *Supervisor) probed(f event.FaultInjected) []event.FaultLink {
 	any := func(but string) string {
-		for _, p := range s.links.peers[1:] {
-			if _, _, ok := s.links.between(p.name, but); ok && p.name != but {
-				return p.name
+		for _, name := range s.links.names() {
+			if _, _, ok := s.links.between(name, but); ok && name != but {
+				return name
 			}
 		}
 		return event.Outside

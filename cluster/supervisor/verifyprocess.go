@@ -113,6 +113,8 @@ func (s *Supervisor) verifyComponent(a activeFault, target string) finding {
 	m := s.nodes[name]
 	s.mu.Unlock()
 	switch {
+	case m == nil && isDisk(a.Kind) && s.damage(name) != "":
+		return landed("its data is damaged on disk; node %s does not run", name)
 	case m == nil:
 		return inconclusive("node %s does not run; the fault comes with it when it starts", name)
 	case s.isPaused(m):
@@ -128,6 +130,8 @@ func (s *Supervisor) verifyComponent(a activeFault, target string) finding {
 		c := look()
 		pid := hostPID(m, c.PID)
 		switch a.Kind {
+		case fault.EtcdLoseDisk, fault.EtcdCorrupt:
+			return s.verifyDisk(a, name, c.ComponentState)
 		case fault.Kill:
 			if c.State == event.ComponentStopped && c.PID == 0 {
 				return landed("its process ended (%s) and it is held down", c.Signal), true

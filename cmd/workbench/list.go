@@ -64,9 +64,10 @@ func listLabs(cmd *cobra.Command, o *options) ([]listed, error) {
 		if err != nil {
 			return nil, err
 		}
+		planes, workers := saved.Lab.Counts()
 		l := listed{
 			Name: name, Phase: "stopped", API: fmt.Sprintf("https://127.0.0.1:%d", saved.APIPort),
-			ControlPlanes: saved.Lab.Spec.ControlPlanes.Count, Workers: saved.Lab.Spec.Workers.Count,
+			ControlPlanes: planes, Workers: workers,
 		}
 		switch world, err := api.NewClient(one.Socket()).World(cmd.Context()); {
 		case err == nil:

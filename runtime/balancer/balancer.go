@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,9 +54,12 @@ type backend struct {
 
 // Balancer forwards connections until its context ends.
 type Balancer struct {
-	cfg      Config
+	cfg     Config
+	next    atomic.Uint64
+	changed chan struct{} // the backends are others now; buffered
+
+	mu       sync.Mutex // guards what follows
 	backends []*backend
-	next     atomic.Uint64
 }
 
 // New checks the configuration.
@@ -69,11 +73,71 @@ func New(cfg Config) (*Balancer, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Balancer{cfg: cfg}
-	for _, address := range cfg.Backends {
-		b.backends = append(b.backends, &backend{address: address, conns: map[net.Conn]struct{}{}})
-	}
+	b := &Balancer{cfg: cfg, changed: make(chan struct{}, 1)}
+	b.Set(cfg.Backends)
 	return b, nil
+}
+
+// Set makes these the backends. Connections to those that stay are kept, those to
+// others are cut.
+func (b *Balancer) Set(addresses []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var now []*backend
+	for _, address := range addresses {
+		i := slices.IndexFunc(b.backends, func(one *backend) bool { return one.address == address })
+		if i >= 0 {
+			now = append(now, b.backends[i])
+		} else {
+			now = append(now, &backend{address: address, conns: map[net.Conn]struct{}{}})
+		}
+	}
+	b.backends = now
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+// all are the backends now.
+func (b *Balancer) all() []*backend {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.backends
+}
+
+// watchAll keeps the health of the backends current, whichever they are, until
+// ctx ends.
+func (b *Balancer) watchAll(ctx context.Context) {
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	stops := map[*backend]context.CancelFunc{}
+	for {
+		now := b.all()
+		for one, stop := range stops {
+			if !slices.Contains(now, one) {
+				stop()
+				one.cut()
+				delete(stops, one)
+			}
+		}
+		for _, one := range now {
+			if stops[one] == nil {
+				watched, stop := context.WithCancel(ctx)
+				stops[one] = stop
+				watches.Go(func() { b.watch(watched, one) })
+			}
+		}
+		select {
+		case <-b.changed:
+		case <-ctx.Done():
+			for one, stop := range stops {
+				stop()
+				one.cut()
+			}
+			return
+		}
+	}
 }
 
 // Run serves until ctx ends; it closes the listener and every connection.
@@ -82,15 +146,10 @@ func (b *Balancer) Run(ctx context.Context) error {
 	defer cancel()
 	var all sync.WaitGroup
 	defer all.Wait()
-	for _, one := range b.backends {
-		all.Go(func() { b.watch(ctx, one) })
-	}
+	all.Go(func() { b.watchAll(ctx) })
 	all.Go(func() {
 		<-ctx.Done()
 		_ = b.cfg.Listener.Close()
-		for _, one := range b.backends {
-			one.cut()
-		}
 	})
 	for {
 		conn, err := b.cfg.Listener.Accept()
@@ -148,10 +207,10 @@ const dialTimeout = time.Second
 // ones first, the others as a last resort.
 func (b *Balancer) forward(ctx context.Context, client net.Conn) {
 	defer client.Close()
-	start := b.next.Add(1)
+	start, backends := b.next.Add(1), b.all()
 	for _, wantHealthy := range []bool{true, false} {
-		for i := range b.backends {
-			one := b.backends[(start+uint64(i))%uint64(len(b.backends))]
+		for i := range backends {
+			one := backends[(start+uint64(i))%uint64(len(backends))]
 			if one.healthy.Load() != wantHealthy {
 				continue
 			}

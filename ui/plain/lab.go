@@ -31,6 +31,8 @@ func lab(body event.Body, before *state.World) Entry {
 			return Entry{} // the fault's own events tell
 		}
 		return Entry{Subject: b.Target, Tone: User, Text: with("you asked for "+b.Verb, b.Equivalent)}
+	case event.OperationStep:
+		return Entry{Subject: b.Verb, Tone: Busy, Text: b.Text}
 	case event.SourceState:
 		_, lost := before.Lost[b.Source]
 		switch {

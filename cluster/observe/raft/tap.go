@@ -10,7 +10,9 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +36,9 @@ type Tap struct {
 
 	mu    sync.Mutex
 	names map[string]string // member ID in hex -> node name
+
+	membership event.RaftMembership // as told; this and led are Sample's own
+	led        bool
 }
 
 // NewTap reports the member on a node to pipe.
@@ -131,6 +136,7 @@ func (t *Tap) Sample(ctx context.Context, server *etcdserver.EtcdServer, withLog
 	var last event.RaftStatus
 	for {
 		now := t.status(server)
+		t.tellMembers(server, now.Role)
 		more(&now)
 		if now.Role != "" && !reflect.DeepEqual(now, last) {
 			t.out.Emit(time.Now(), now)
@@ -218,6 +224,22 @@ func (t *Tap) learnNames(server *etcdserver.EtcdServer) {
 	if !maps.Equal(names, t.names) {
 		t.names = names
 	}
+}
+
+// tellMembers reports who belongs to the cluster, on change and when this member
+// becomes leader, whose word counts.
+func (t *Tap) tellMembers(server *etcdserver.EtcdServer, role event.RaftRoleName) {
+	now := event.RaftMembership{Node: t.node}
+	for _, m := range server.Cluster().Members() {
+		now.Members = append(now.Members, event.RaftMember{ID: m.ID.String(), Name: m.Name, Learner: m.IsLearner})
+	}
+	slices.SortFunc(now.Members, func(a, b event.RaftMember) int { return strings.Compare(a.ID, b.ID) })
+	leads := role == event.RaftLeader
+	if len(now.Members) > 0 && (!reflect.DeepEqual(now, t.membership) || leads && !t.led) {
+		t.out.Emit(time.Now(), now)
+		t.membership = now
+	}
+	t.led = leads
 }
 
 // Log is the member's logger; it is made by Logger.

@@ -50,7 +50,11 @@ func (r *Raft) About() screen.About {
 
 // Keys implements screen.Screen.
 func (r *Raft) Keys() []key.Binding {
-	return append(append([]key.Binding{r.next, r.out, r.in}, screen.FaultKeys()...), r.list.Up, r.list.Down)
+	keys := append([]key.Binding{r.next, r.out, r.in}, screen.FaultKeys()...)
+	for _, o := range operations() {
+		keys = append(keys, o.binding)
+	}
+	return append(keys, r.list.Up, r.list.Down)
 }
 
 // Handle implements screen.Screen.
@@ -79,6 +83,9 @@ func (r *Raft) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	case key.Matches(press, r.next):
 		r.chosen = (r.chosen + 1) % sectionCount
 	case r.selected(cx) != "":
+		if intent := operate(press, cx.World, r.selected(cx)); intent != nil {
+			return intent
+		}
 		return screen.HandleFault(press, cx.World, r.selected(cx)+"/etcd")
 	}
 	return nil
@@ -194,6 +201,9 @@ func headline(s widget.Surface, cx *screen.Context, n int) {
 
 // memberLamp is the role of a member; one that never reported is not down.
 func memberLamp(cx *screen.Context, m *state.Member) widget.Lamp {
+	if m.Out {
+		return widget.Lamp{Glyph: "∅", Style: cx.Styles.Off, Word: "removed"}
+	}
 	if m.Role == "" && len(m.Swim) == 0 {
 		return widget.Lamp{Glyph: "·", Style: cx.Styles.Off, Word: "not heard of"}
 	}

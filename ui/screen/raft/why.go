@@ -40,6 +40,9 @@ func standingOf(cx *screen.Context) standing {
 	leader := cx.World.Raft.Leader()
 	for _, name := range members(cx) {
 		m := cx.World.Raft.Members[name]
+		if m.Out {
+			continue
+		}
 		if m.Learner() {
 			out.learners = append(out.learners, name)
 			continue
