@@ -12,7 +12,7 @@ import (
 )
 
 // OperationRequest asks for an operation: something that takes several steps,
-// each of which is told as it is done.
+// each of which is stepLine as it is done.
 type OperationRequest struct {
 	// Verb is etcd.{members,status,move-leader,defrag,compact,snapshot,restore,
 	// add-learner,promote,remove}, node.{add,remove} or
@@ -39,8 +39,8 @@ type Operations interface {
 	Operate(ctx context.Context, r OperationRequest, say func(string)) error
 }
 
-// told is one line of an answer that is given as the operation goes.
-type told struct {
+// stepLine is one line of an answer that is given as the operation goes.
+type stepLine struct {
 	Text  string `json:"text,omitempty"`
 	Error string `json:"error,omitempty"`
 }
@@ -53,7 +53,7 @@ func handleOperations(mux *http.ServeMux, lab Operations) {
 			return
 		}
 		flush, enc, began := http.NewResponseController(w), json.NewEncoder(w), false
-		line := func(t told) {
+		line := func(t stepLine) {
 			if !began {
 				began = true
 				w.Header().Set("Content-Type", "application/x-ndjson")
@@ -61,11 +61,11 @@ func handleOperations(mux *http.ServeMux, lab Operations) {
 			_ = enc.Encode(t) // the operation goes on without a client that left
 			_ = flush.Flush()
 		}
-		err := lab.Operate(r.Context(), req, func(text string) { line(told{Text: text}) })
+		err := lab.Operate(r.Context(), req, func(text string) { line(stepLine{Text: text}) })
 		switch {
 		case err == nil:
 		case began:
-			line(told{Error: err.Error()})
+			line(stepLine{Error: err.Error()})
 		default:
 			refuseOrAsk(w, err)
 		}
@@ -94,7 +94,7 @@ func (c *Client) Operate(ctx context.Context, r OperationRequest, say func(strin
 	defer resp.Body.Close()
 	dec := json.NewDecoder(resp.Body)
 	for {
-		var t told
+		var t stepLine
 		switch err := dec.Decode(&t); {
 		case errors.Is(err, io.EOF):
 			return nil
