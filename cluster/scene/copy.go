@@ -113,7 +113,7 @@ func (c *copier) file(from, to, name string, info fs.FileInfo) error {
 		if err != nil {
 			return err
 		}
-		c.files, c.copied = append(c.files, File{Path: name, Size: info.Size(), Sum: sum}), c.copied+st.Blocks*512
+		c.files = append(c.files, File{Path: name, Size: info.Size(), Sum: sum})
 	case mode&fs.ModeSymlink != 0:
 		leads, err := os.Readlink(from)
 		if err != nil {
@@ -148,6 +148,7 @@ func (c *copier) content(from, to string, size int64) (string, error) {
 		return "", err
 	}
 	sum, err := eachBlock(in, c.buffer, func(at int64, data []byte) error {
+		c.copied += int64(len(data))
 		_, err := out.WriteAt(data, at)
 		return err
 	})

@@ -51,8 +51,8 @@ func (o *operation) saveScene(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.say("scene %s: %d nodes, %d faults, %s copied, %s of images shared by hard links; the lab stood still for %v",
-		m.Name, len(m.Nodes), len(m.Faults), member.Bytes(m.Copied), member.Bytes(m.Linked), took.Round(time.Millisecond))
+	o.say("scene %s: %s, %s, %s copied, %s of images shared by hard links; the lab stood still for %v",
+		m.Name, plural(len(m.Nodes), "node", "nodes"), plural(len(m.Faults), "fault", "faults"), member.Bytes(m.Copied), member.Bytes(m.Linked), took.Round(time.Millisecond))
 	return nil
 }
 
