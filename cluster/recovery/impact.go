@@ -77,11 +77,12 @@ const (
 	kill, stop, freeze, crashLoop = "kill", "stop", "freeze", "crashloop"
 	cut, partition, loss          = "cut", "partition", "loss"
 	cordon, drain                 = "cordon", "drain"
+	loseDisk, corrupt             = "etcd-lose-disk", "etcd-corrupt"
 )
 
 // ends says that what the kind is about does nothing any more.
 func ends(kind string) bool {
-	return kind == kill || kind == stop || kind == freeze || kind == crashLoop
+	return slices.Contains([]string{kill, stop, freeze, crashLoop, loseDisk, corrupt}, kind)
 }
 
 // impact is what a fault takes from the lab as it is.
