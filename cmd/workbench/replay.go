@@ -169,7 +169,7 @@ func replayLines(ctx context.Context, rec *recording.Recording, h *history.Histo
 		}
 	}
 	pace := pacer{speed: f.speed, last: base.Now}
-	c := rec.Open(base.Seq)
+	c := rec.Open(base.Seq, rec.Last())
 	defer c.Close()
 	for {
 		events, err := c.Next(ctx)
