@@ -20,10 +20,11 @@ type Role func(args []string) int
 // Roles are the control plane's components by name.
 func Roles() map[string]Role {
 	return map[string]Role{
-		"etcd":                    etcdMain,
-		"kube-apiserver":          apiserverMain,
-		"kube-controller-manager": controllerManagerMain,
-		"kube-scheduler":          schedulerMain,
+		"cloud-controller-manager": cloudControllerManagerMain,
+		"etcd":                     etcdMain,
+		"kube-apiserver":           apiserverMain,
+		"kube-controller-manager":  controllerManagerMain,
+		"kube-scheduler":           schedulerMain,
 	}
 }
 

@@ -5,6 +5,7 @@
 //	  <lab>/
 //	    lab.json               the lab: specification and API port
 //	    lock  sock             held by its supervisor
+//	    cloud/sock cloud.json  the cloud's API and table
 //	    supervisor.log  journal/
 //	    pki/                   authorities; admin.conf
 //	    bin/  cni/             what nodes execute
@@ -69,6 +70,12 @@ func (l Lab) Lock() string { return l.in("lock") }
 
 // Socket is the supervisor's API.
 func (l Lab) Socket() string { return l.in("sock") }
+
+// Cloud is the directory of the cloud's API, which control planes see.
+func (l Lab) Cloud() string { return l.in("cloud") }
+
+// CloudTable is what the cluster asked of the cloud.
+func (l Lab) CloudTable() string { return l.in("cloud.json") }
 
 // Log is the supervisor's log.
 func (l Lab) Log() string { return l.in("supervisor.log") }

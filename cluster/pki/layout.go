@@ -85,8 +85,9 @@ func controlPlaneLayout(cfg *Config, n Node) layout {
 		},
 		leaves: []signed{
 			{"pki/apiserver", clusterCA, apiserver},
-			// Without these two each would make itself an RSA key at every start.
+			// Without these three each would make itself an RSA key at every start.
 			{"pki/controller-manager", clusterCA, serving("kube-controller-manager", "", names, ips)},
+			{"pki/cloud-controller-manager", clusterCA, serving("cloud-controller-manager", "", names, ips)},
 			{"pki/scheduler", clusterCA, serving("kube-scheduler", "", names, ips)},
 			{"pki/apiserver-kubelet-client", clusterCA, client("kube-apiserver-kubelet-client", masters)},
 			{"pki/front-proxy-client", frontProxyCA, client("front-proxy-client", "")},

@@ -41,6 +41,7 @@ func TestChains(t *testing.T) {
 			"c2", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 			"127.0.0.1", "[::1]", "10.88.0.2", "10.96.0.1"}},
 		{"ca", "c2/etc/kubernetes/pki/controller-manager", "kube-controller-manager", "", serverAuth, []string{"c2", "localhost", "127.0.0.1", "[::1]", "10.88.0.2"}},
+		{"ca", "c1/etc/kubernetes/pki/cloud-controller-manager", "cloud-controller-manager", "", serverAuth, []string{"c1", "localhost", "127.0.0.1", "10.88.0.1"}},
 		{"ca", "c3/etc/kubernetes/pki/scheduler", "kube-scheduler", "", serverAuth, []string{"c3", "localhost", "127.0.0.1", "10.88.0.3"}},
 		{"ca", "c1/etc/kubernetes/pki/apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters", clientAuth, nil},
 		{"front-proxy-ca", "c1/etc/kubernetes/pki/front-proxy-client", "front-proxy-client", "", clientAuth, nil},

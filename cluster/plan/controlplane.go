@@ -160,6 +160,43 @@ func (b builder) controllerManager(n spec.Node) node.Component {
 	}))...)
 }
 
+// How a cloud-controller-manager finds the cloud: the lab shows the directory
+// to control planes only.
+const (
+	CloudDir    = "/opt/workbench/cloud"
+	CloudSocket = CloudDir + "/sock"
+	cloudConfig = confDir + "/cloud.json"
+	// CloudName is the cloud's name, with which its instances' IDs begin.
+	CloudName = "workbench"
+)
+
+// cloudControllerManager is the cluster's side of the cloud.
+//
+// The route controller looks at its nodes every route-reconciliation-period, but
+// the provider lets it wait until they change (cluster/cloud/provider).
+func (b builder) cloudControllerManager(n spec.Node, files map[string]File) node.Component {
+	files[cloudConfig] = File{Mode: 0o600, Content: `{"socket": "` + CloudSocket + `"}` + "\n"}
+	conf := confDir + "/cloud-controller-manager.conf"
+	return component("cloud-controller-manager", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:10258/healthz"}, b.args("cloud-controller-manager", b.gates(map[string]string{
+		"kubeconfig":                   conf,
+		"authentication-kubeconfig":    conf,
+		"authorization-kubeconfig":     conf,
+		"bind-address":                 "127.0.0.1",
+		"tls-cert-file":                pkiDir + "/cloud-controller-manager.crt",
+		"tls-private-key-file":         pkiDir + "/cloud-controller-manager.key",
+		"client-ca-file":               pkiDir + "/ca.crt",
+		"requestheader-client-ca-file": pkiDir + "/front-proxy-ca.crt",
+		"cloud-provider":               CloudName,
+		"cloud-config":                 cloudConfig,
+		"cluster-name":                 "workbench-" + b.lab.Metadata.Name,
+		"allocate-node-cidrs":          "true",
+		"cluster-cidr":                 b.lab.Spec.Network.PodCIDR,
+		"route-reconciliation-period":  "100ms",
+		"node-monitor-period":          b.detection.NodeMonitorPeriod.String(),
+		"leader-elect":                 "true",
+	}))...)
+}
+
 func (b builder) scheduler(spec.Node) node.Component {
 	conf := confDir + "/scheduler.conf"
 	return component("kube-scheduler", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:10259/healthz"}, b.args("kube-scheduler", b.gates(map[string]string{

@@ -42,8 +42,11 @@ type Plan struct {
 	// Addons to install, and the cluster IP of the name service.
 	Addons spec.Addons
 	DNS    string
-	Nodes  []Node
-	Steps  []Step
+	// LoadBalancers is where the lab, as a cloud, gives addresses from; invalid
+	// where it is none.
+	LoadBalancers netip.Prefix
+	Nodes         []Node
+	Steps         []Step
 }
 
 // Node is one node of the plan.
@@ -95,6 +98,11 @@ func New(cfg Config) (Plan, error) {
 		Gateway:   netip.PrefixFrom(network.Gateway(), fabric.Bits()),
 		ServiceIP: services.Masked().Addr().Next(),
 	}
+	if cfg.Lab.Spec.Cloud {
+		if p.LoadBalancers, err = netip.ParsePrefix(network.LoadBalancerCIDR); err != nil {
+			return Plan{}, fmt.Errorf("plan lab %s: network of load balancers: %w", cfg.Lab.Metadata.Name, err)
+		}
+	}
 	b := builder{lab: cfg.Lab, cpus: cfg.CPUs, serviceIP: p.ServiceIP, nodes: cfg.Lab.NodeList(), detection: cfg.Lab.Spec.FailureDetection.Detection()}
 	for _, n := range b.nodes {
 		p.Nodes = append(p.Nodes, b.node(n))
@@ -124,7 +132,11 @@ func (b builder) node(n spec.Node) Node {
 		// (pkg/kubelet/cm: protectKernelDefaults) are the machine's own.
 	}}
 	if n.ControlPlane {
-		node.Components = append(node.Components, b.etcd(n), b.apiserver(n), b.controllerManager(n), b.scheduler(n))
+		node.Components = append(node.Components, b.etcd(n), b.apiserver(n), b.controllerManager(n))
+		if b.lab.Spec.Cloud {
+			node.Components = append(node.Components, b.cloudControllerManager(n, node.Files))
+		}
+		node.Components = append(node.Components, b.scheduler(n))
 		b.boundThreads(node)
 		return node
 	}

@@ -60,7 +60,7 @@ spec:
       labels: {disk: ssd, zone: a}
       taints: [{key: dedicated, value: batch, effect: NoSchedule}, {key: spot, effect: NoExecute}]
     w2: {cpus: 2, memory: 3Gi}
-  network: {fabricCIDR: 10.20.0.0/24, podCIDR: 10.100.0.0/16, serviceCIDR: 10.101.0.0/20, proxyMode: nftables}
+  network: {fabricCIDR: 10.20.0.0/24, podCIDR: 10.100.0.0/16, serviceCIDR: 10.101.0.0/20, loadBalancerCIDR: 10.102.0.0/28, proxyMode: nftables}
   featureGates: {ContextualLogging: true, InPlacePodVerticalScaling: false}
   components:
     etcd: {extraArgs: {quota-backend-bytes: "4294967296"}}

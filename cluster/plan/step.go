@@ -68,7 +68,7 @@ func steps(nodes []Node, addons bool) []Step {
 					s.After = append(s.After, apiservers[0])
 					s.After = append(s.After, joined...)
 				}
-			case "kube-controller-manager", "kube-scheduler":
+			case "kube-controller-manager", "cloud-controller-manager", "kube-scheduler":
 				s.After = append(s.After, n.Name+"/kube-apiserver")
 			case "containerd":
 				s.After = append(s.After, n.Name+"/store")

@@ -14,8 +14,8 @@ func (p Plan) WriteText(w io.Writer) error {
 	var out strings.Builder
 	t := p.Topology
 	fmt.Fprintf(&out, "lab %s  kubernetes %s  etcd %s  containerd %s\n", t.Name, t.KubernetesVersion, t.EtcdVersion, t.ContainerdVersion)
-	fmt.Fprintf(&out, "fabric %s (gateway %s)  pods %s  services %s  api https://%s  failure detection %s\n",
-		t.FabricCIDR, p.Gateway.Addr(), t.PodCIDR, t.ServiceCIDR, t.APIAddress, t.Profile)
+	fmt.Fprintf(&out, "fabric %s (gateway %s)  pods %s  services %s  load balancers %s  api https://%s  failure detection %s\n",
+		t.FabricCIDR, p.Gateway.Addr(), t.PodCIDR, t.ServiceCIDR, p.loadBalancers(), t.APIAddress, t.Profile)
 	for _, n := range p.Nodes {
 		n.writeText(&out)
 	}
@@ -32,6 +32,13 @@ func (p Plan) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+func (p Plan) loadBalancers() string {
+	if !p.LoadBalancers.IsValid() {
+		return "none"
+	}
+	return p.LoadBalancers.String()
 }
 
 func limitText(name string, set bool, value any) string {

@@ -66,6 +66,9 @@ func (b builder) kubelet(n spec.Node) node.Component {
 		"kubeconfig": confDir + "/kubelet.conf",
 		"node-ip":    n.Address.String(),
 	}
+	if b.lab.Spec.Cloud {
+		flags["cloud-provider"] = "external"
+	}
 	if len(n.Labels) > 0 {
 		var labels []string
 		for _, k := range slices.Sorted(maps.Keys(n.Labels)) {
@@ -164,7 +167,7 @@ kind: KubeProxyConfiguration
 clientConnection: {kubeconfig: %s/kube-proxy.conf}
 hostnameOverride: %s
 bindAddress: %s
-healthzBindAddress: 127.0.0.1:10256
+healthzBindAddress: 0.0.0.0:10256
 metricsBindAddress: 127.0.0.1:10249
 clusterCIDR: %s
 mode: %s

@@ -28,9 +28,10 @@ spec:
         - {key: example.com/gpu, effect: NoExecute}
     w2: *zoned
     w3:
-  network: {fabricCIDR: 10.20.0.0/16, podCIDR: 10.244.0.0/22, serviceCIDR: 10.96.0.0/16, proxyMode: nftables}
+  network: {fabricCIDR: 10.20.0.0/16, podCIDR: 10.244.0.0/22, serviceCIDR: 10.96.0.0/16, loadBalancerCIDR: 10.64.7.0/26, proxyMode: nftables}
   failureDetection: kubernetes
   featureGates: {SomeGate: true, Other: false}
+  cloud: false
   addons: {dns: false}
   components:
     kube-apiserver: {extraArgs: {v: 4, max-requests-inflight: "10"}}
@@ -55,7 +56,7 @@ func TestLoadReadsEveryField(t *testing.T) {
 			ControlPlanes:    Pool{Count: 1, CPUs: 1, Memory: 1 << 30},
 			Workers:          Pool{Count: 4, CPUs: 0.5, Memory: 512 << 20},
 			Nodes:            map[string]Override{"c1": {Memory: 2e9}, "w1": zoned, "w2": zoned, "w3": {}},
-			Network:          Network{"10.20.0.0/16", "10.244.0.0/22", "10.96.0.0/16", NFTables},
+			Network:          Network{"10.20.0.0/16", "10.244.0.0/22", "10.96.0.0/16", "10.64.7.0/26", NFTables},
 			FailureDetection: Kubernetes,
 			FeatureGates:     map[string]bool{"SomeGate": true, "Other": false},
 			Components: map[string]Component{

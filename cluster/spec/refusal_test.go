@@ -36,12 +36,12 @@ lab.yaml:2:7: kind: "Pod" is not what this version reads; write Lab`},
 	// Keys and types.
 	{"misspelt key", head + "spec:\n  worker: {count: 3}\n", `lab.yaml:4:3: spec: unknown key "worker"; did you mean workers?`},
 	{"wrong case", head + "spec:\n  WORKERS: {count: 3}\n", `lab.yaml:4:3: spec: unknown key "WORKERS"; did you mean workers?`},
-	{"unknown key", head + "spec:\n  network: {zzzzzzzzzzz: 3}\n", `lab.yaml:4:13: spec.network: unknown key "zzzzzzzzzzz"; known keys are fabricCIDR, podCIDR, proxyMode and serviceCIDR`},
+	{"unknown key", head + "spec:\n  network: {zzzzzzzzzzz: 3}\n", `lab.yaml:4:13: spec.network: unknown key "zzzzzzzzzzz"; known keys are fabricCIDR, loadBalancerCIDR, podCIDR, proxyMode and serviceCIDR`},
 	{"duplicate key", head + "spec:\n  workers: {count: 3}\n  workers: {count: 4}\n", `lab.yaml:5:3: spec: the key "workers" is there already, in line 4; remove one of the two`},
 	{"merge key", head + "spec:\n  workers: &w {count: 3}\n  controlPlanes: {<<: *w}\n", `lab.yaml:5:19: spec.controlPlanes: merge keys (<<) are not supported; write the keys out, or use an alias for a whole value`},
 	{"mapping as key", head + "spec: {{a: b}: c}\n", `lab.yaml:3:8: spec: want a word as key, got a mapping; write key: value`},
 	{"own tag", head + "spec: {workers: !pool {count: 1}}\n", `lab.yaml:3:17: spec.workers: the tag !pool is not supported; write the value without it`},
-	{"anchor within itself", head + "spec: &s {network: *s}\n", `lab.yaml:3:11: spec.network: unknown key "network"; known keys are fabricCIDR, podCIDR, proxyMode and serviceCIDR`},
+	{"anchor within itself", head + "spec: &s {network: *s}\n", `lab.yaml:3:11: spec.network: unknown key "network"; known keys are fabricCIDR, loadBalancerCIDR, podCIDR, proxyMode and serviceCIDR`},
 	{"text for a number", head + "spec: {workers: {count: \"3\"}}\n", `lab.yaml:3:25: spec.workers.count: want a whole number, got the text "3"; write a number such as 3, without quotes`},
 	{"fraction", head + "spec: {workers: {count: 2.5}}\n", `lab.yaml:3:25: spec.workers.count: want a whole number, got the number "2.5"; write a number such as 3, without quotes`},
 	{"huge number", head + "spec: {workers: {count: 99999999999999999999}}\n", `lab.yaml:3:25: spec.workers.count: want a whole number, got the number "99999999999999999999"; write a number such as 3, without quotes`},
@@ -91,15 +91,17 @@ lab.yaml:7:7: spec.nodes.c1.taints: control planes run no kubelet, so there is n
 	{"service range too large", head + "spec: {network: {serviceCIDR: 172.0.0.0/8}}\n", `lab.yaml:3:31: spec.network.serviceCIDR: 172.0.0.0/8 is too large; use a /12 or smaller`},
 	{"loopback", head + "spec: {network: {fabricCIDR: 127.0.0.0/24}}\n", `lab.yaml:3:30: spec.network.fabricCIDR: 127.0.0.0/24 overlaps 127.0.0.0/8, which is loopback; use a private range, within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16`},
 	{"pod range too small", head + "spec: {network: {podCIDR: 10.244.0.0/23}}\n", `lab.yaml:3:27: spec.network.podCIDR: 10.244.0.0/23 has room for 2 of 3 workers, each with a /24; use a /22 or larger, or fewer workers`},
-	{"overlap", head + "spec: {network: {fabricCIDR: 10.96.4.0/24, podCIDR: 10.0.0.0/8}}\n", `lab.yaml:3:8: spec.network.serviceCIDR: 10.96.0.0/16 overlaps spec.network.fabricCIDR 10.96.4.0/24; choose ranges that share no address
+	{"overlap", head + "spec: {network: {fabricCIDR: 10.96.4.0/24, podCIDR: 10.0.0.0/8}}\n", `lab.yaml:3:8: spec.network.loadBalancerCIDR: 10.64.0.0/24 overlaps spec.network.podCIDR 10.0.0.0/8; choose ranges that share no address
+lab.yaml:3:8: spec.network.serviceCIDR: 10.96.0.0/16 overlaps spec.network.fabricCIDR 10.96.4.0/24; choose ranges that share no address
 lab.yaml:3:8: spec.network.serviceCIDR: 10.96.0.0/16 overlaps spec.network.podCIDR 10.0.0.0/8; choose ranges that share no address
 lab.yaml:3:53: spec.network.podCIDR: 10.0.0.0/8 overlaps spec.network.fabricCIDR 10.96.4.0/24; choose ranges that share no address`},
+	{"load balancers among services", head + "spec: {network: {loadBalancerCIDR: 10.96.8.0/24}}\n", `lab.yaml:3:36: spec.network.loadBalancerCIDR: 10.96.8.0/24 overlaps spec.network.serviceCIDR 10.96.0.0/16; choose ranges that share no address`},
 	{"proxy mode", head + "spec: {network: {proxyMode: ipvs}}\n", `lab.yaml:3:29: spec.network.proxyMode: unknown mode "ipvs"; modes are iptables and nftables`},
 
 	// The rest.
 	{"profile", head + "spec: {failureDetection: teach}\n", `lab.yaml:3:26: spec.failureDetection: unknown profile "teach"; profiles are kubernetes and teaching`},
 	{"feature gate", head + "spec: {featureGates: {some-gate: true}}\n", `lab.yaml:3:23: spec.featureGates.some-gate: "some-gate" is not the name of a feature gate; write it as Kubernetes does, such as InPlacePodVerticalScaling`},
-	{"component", head + "spec: {components: {apiserver: {}}}\n", `lab.yaml:3:21: spec.components.apiserver: unknown component "apiserver"; components are etcd, kube-apiserver, kube-controller-manager, kube-proxy, kube-scheduler and kubelet`},
+	{"component", head + "spec: {components: {apiserver: {}}}\n", `lab.yaml:3:21: spec.components.apiserver: unknown component "apiserver"; components are cloud-controller-manager, etcd, kube-apiserver, kube-controller-manager, kube-proxy, kube-scheduler and kubelet`},
 	{"component misspelt", head + "spec: {components: {kube-schedular: {}}}\n", `lab.yaml:3:21: spec.components.kube-schedular: unknown component "kube-schedular"; did you mean kube-scheduler?`},
 	{"reserved argument", head + "spec: {components: {etcd: {extraArgs: {data-dir: /tmp}}}}\n", `lab.yaml:3:40: spec.components.etcd.extraArgs.data-dir: the lab sets --data-dir of etcd itself; remove it`},
 	{"reserved by prefix", head + "spec: {components: {etcd: {extraArgs: {initial-cluster: a}}}}\n", `lab.yaml:3:40: spec.components.etcd.extraArgs.initial-cluster: the lab sets --initial-cluster of etcd itself; remove it`},

@@ -123,6 +123,8 @@ func TestSchemaAgreesWithValues(t *testing.T) {
 		"fabric":         {spec("network", "properties", "fabricCIDR", "default"), d.Spec.Network.FabricCIDR},
 		"pods":           {spec("network", "properties", "podCIDR", "default"), d.Spec.Network.PodCIDR},
 		"services":       {spec("network", "properties", "serviceCIDR", "default"), d.Spec.Network.ServiceCIDR},
+		"load balancers": {spec("network", "properties", "loadBalancerCIDR", "default"), d.Spec.Network.LoadBalancerCIDR},
+		"cloud":          {spec("cloud", "default"), d.Spec.Cloud},
 		"proxy":          {spec("network", "properties", "proxyMode", "default"), string(d.Spec.Network.ProxyMode)},
 		"proxy modes":    {spec("network", "properties", "proxyMode", "enum"), []any{string(IPTables), string(NFTables)}},
 		"profile":        {spec("failureDetection", "default"), string(d.Spec.FailureDetection)},

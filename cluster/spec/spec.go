@@ -44,6 +44,10 @@ type Spec struct {
 	FailureDetection Profile `json:"failureDetection"`
 	// FeatureGates go to every Kubernetes component.
 	FeatureGates map[string]bool `json:"featureGates,omitempty"`
+	// Cloud says whether the lab is a cloud to its cluster: nodes are instances of
+	// it, it routes pods and has load balancers. A cloud-controller-manager runs on
+	// each control plane.
+	Cloud bool `json:"cloud"`
 	// Addons are what the cluster has besides its components.
 	Addons Addons `json:"addons"`
 	// Components are extra arguments by component; see ComponentNames.
@@ -97,6 +101,8 @@ type Network struct {
 	// PodCIDR is cut into a /24 per worker.
 	PodCIDR     string `json:"podCIDR"`
 	ServiceCIDR string `json:"serviceCIDR"`
+	// LoadBalancerCIDR is where the cloud's load balancers get addresses from.
+	LoadBalancerCIDR string `json:"loadBalancerCIDR"`
 	// ProxyMode is how kube-proxy programs the kernel.
 	ProxyMode ProxyMode `json:"proxyMode"`
 }
@@ -132,12 +138,14 @@ func Default() Lab {
 			ControlPlanes: Pool{Count: 3},
 			Workers:       Pool{Count: 3},
 			Network: Network{
-				FabricCIDR:  "10.10.0.0/24",
-				PodCIDR:     "10.244.0.0/16",
-				ServiceCIDR: "10.96.0.0/16",
-				ProxyMode:   IPTables,
+				FabricCIDR:       "10.10.0.0/24",
+				PodCIDR:          "10.244.0.0/16",
+				ServiceCIDR:      "10.96.0.0/16",
+				LoadBalancerCIDR: "10.64.0.0/24",
+				ProxyMode:        IPTables,
 			},
 			FailureDetection: Teaching,
+			Cloud:            true,
 			Addons:           Addons{DNS: true},
 		},
 	}

@@ -19,6 +19,7 @@ const (
 	useProfile  = "use spec.failureDetection"
 	useProxy    = "use spec.network.proxyMode"
 	useOverride = "use spec.nodes"
+	useCloud    = "use spec.cloud"
 )
 
 // reservedArgs are the flags of each component that the lab sets itself and
@@ -52,6 +53,13 @@ func reservedArgs() map[string]map[string]string {
 			"cluster-cidr": usePod, "service-cluster-ip-range": useService, "feature-gates": useGates,
 			"node-monitor-grace-period": useProfile, "node-monitor-period": useProfile,
 		},
+		"cloud-controller-manager": {
+			"kubeconfig": byLab, "authentication-*": byLab, "authorization-*": byLab, "master": byLab,
+			"bind-address": byLab, "secure-port": byLab, "cert-dir": byLab, "tls-cert-file": byLab, "tls-private-key-file": byLab,
+			"client-ca-file": byLab, "requestheader-*": byLab, "leader-elect": byLab, "cluster-name": byLab,
+			"cloud-*": byLab, "configure-cloud-routes": byLab, "allocate-node-cidrs": byLab, "route-reconciliation-period": byLab,
+			"cluster-cidr": usePod, "feature-gates": useGates, "node-monitor-period": useProfile,
+		},
 		"kube-scheduler": {
 			"kubeconfig": byLab, "authentication-kubeconfig": byLab, "authorization-kubeconfig": byLab, "master": byLab,
 			"config": byLab, "bind-address": byLab, "secure-port": byLab, "cert-dir": byLab, "tls-cert-file": byLab,
@@ -63,7 +71,7 @@ func reservedArgs() map[string]map[string]string {
 			"image-service-endpoint": byLab, "address": byLab, "port": byLab, "cgroup-root": byLab, "cgroup-driver": byLab,
 			"cluster-dns": byLab, "cluster-domain": byLab, "resolv-conf": byLab, "register-node": byLab, "fail-swap-on": byLab,
 			"node-labels": useOverride, "register-with-taints": useOverride, "feature-gates": useGates,
-			"node-status-update-frequency": useProfile, "pod-cidr": usePod,
+			"node-status-update-frequency": useProfile, "pod-cidr": usePod, "cloud-provider": useCloud,
 		},
 		"kube-proxy": {
 			"kubeconfig": byLab, "master": byLab, "config": byLab, "hostname-override": byLab, "bind-address": byLab,

@@ -26,6 +26,7 @@ func (c *checker) checkNetwork() {
 		// (pkg/controller/nodeipam/ipam/cidrset).
 		{field: "podCIDR", text: n.PodCIDR, least: 8, most: NodePodBits, why: "each worker gets a /24"},
 		{field: "serviceCIDR", text: n.ServiceCIDR, least: 12, most: 28, why: "the API takes .1 and DNS .10"},
+		{field: "loadBalancerCIDR", text: n.LoadBalancerCIDR, least: 16, most: 28, why: "its first and last address stay free"},
 	}
 	for _, r := range ranges {
 		c.checkCIDR(r)

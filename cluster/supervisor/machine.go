@@ -25,7 +25,9 @@ import (
 type machine struct {
 	handle *node.Handle
 	group  *cgroup.Group
-	paused bool // guarded by Supervisor.mu, as are settled and end
+	paused bool // guarded by Supervisor.mu, as are connected, settled and end
+	// connected says that it is on the fabric.
+	connected bool
 	// settled says that its components have been started.
 	settled bool
 	// end is why a user ended it: set before the end, so that it is told
@@ -97,7 +99,7 @@ func (s *Supervisor) setUp(ctx context.Context, n plan.Node, m *machine) error {
 	if err := m.handle.Configure(ctx, cfg); err != nil {
 		return err
 	}
-	if err := s.routeNode(n.Name, m.handle.PID); err != nil {
+	if err := s.connect(n.Name, m); err != nil {
 		return err
 	}
 	// Its links are as bad as before from the first packet on.
@@ -118,6 +120,9 @@ func (s *Supervisor) nodeConfig(n plan.Node) (node.Config, error) {
 			{Source: s.place.Bin(), Target: plan.BinDir},
 			{Source: s.place.CNI(), Target: plan.CNIDir},
 		}},
+	}
+	if n.ControlPlane && s.cloud != nil {
+		cfg.Root.Binds = append(cfg.Root.Binds, mount.Bind{Source: s.place.Cloud(), Target: plan.CloudDir})
 	}
 	// Parts of /etc that are too many files to copy.
 	for _, dir := range []string{"/etc/ssl", "/etc/ca-certificates", "/etc/pki", "/etc/alternatives", "/etc/ld.so.conf.d"} {

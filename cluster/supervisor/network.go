@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"workbench/cluster/layout"
 	"workbench/cluster/state"
@@ -17,59 +18,93 @@ import (
 	"workbench/runtime/namespace"
 )
 
-// podRoutes are the pod networks of all nodes and where they are, as the API
-// has them.
-func (s *Supervisor) podRoutes() map[netip.Prefix]netip.Addr {
-	routes := map[netip.Prefix]netip.Addr{}
-	s.rec.See(func(w *state.World) {
-		for _, n := range s.current().Nodes {
-			kube := w.Kube.Nodes[n.Name]
-			if kube == nil {
-				continue
-			}
-			if cidr, ok := prefixOf(kube.PodCIDR); ok {
-				routes[cidr] = n.Address
-			}
-		}
-	})
-	return routes
+// routes are the ways to the pods' networks that every node has. Who decides
+// them is the cloud-controller-manager, through the lab's cloud; in a lab
+// without one, keepPodNetwork.
+type routes struct {
+	turn sync.Mutex // held while they are made, so that the last wanted are the last made
+	to   map[netip.Prefix]netip.Addr
 }
 
-// routeNode sets the pod routes of one node: to all networks but its own.
-func (s *Supervisor) routeNode(name string, pid int) error {
+// routePods makes the routes of all nodes, and of the fabric, exactly those.
+func (s *Supervisor) routePods(to map[netip.Prefix]netip.Addr) error {
+	s.routes.turn.Lock()
+	defer s.routes.turn.Unlock()
+	s.routes.to = to
+	s.mu.Lock()
+	connected := map[string]*machine{}
+	for name, m := range s.nodes {
+		if m.connected {
+			connected[name] = m
+		}
+	}
+	s.mu.Unlock()
+	var errs []error
+	for name, m := range connected {
+		if err := s.routeNode(name, m); err != nil && s.runs(name, m) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, fabric.Routes(s.labNet, to))...)
+}
+
+// connect gives a new node its routes, and from now on all changes of them.
+func (s *Supervisor) connect(name string, m *machine) error {
+	s.routes.turn.Lock()
+	defer s.routes.turn.Unlock()
+	s.mu.Lock()
+	m.connected = true
+	s.mu.Unlock()
+	return s.routeNode(name, m)
+}
+
+// routeNode makes the routes of one node: to all networks but its own. Callers
+// have the turn.
+func (s *Supervisor) routeNode(name string, m *machine) error {
 	n, err := s.planned(name)
 	if err != nil {
 		return err
 	}
-	routes := s.podRoutes()
-	maps.DeleteFunc(routes, func(_ netip.Prefix, via netip.Addr) bool { return via == n.Address })
-	ns, err := namespace.NetOf(pid)
+	to := maps.Clone(s.routes.to)
+	maps.DeleteFunc(to, func(_ netip.Prefix, via netip.Addr) bool { return via == n.Address })
+	ns, err := namespace.NetOf(m.handle.PID)
 	if err != nil {
 		return fmt.Errorf("route pods of %s: %w", name, err)
 	}
 	defer ns.Close()
-	return fabric.Routes(ns, routes)
+	return fabric.Routes(ns, to)
 }
 
-// keepPodNetwork is the controller of the pod network: whenever the API gives a
-// node a pod network, it writes the node's CNI configuration and the routes of
-// all nodes. It works until ctx ends.
+// runs says whether a node still has that init.
+func (s *Supervisor) runs(name string, m *machine) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nodes[name] == m
+}
+
+// podNetworks are those of all nodes and where they are, as the API has them.
+func (s *Supervisor) podNetworks(w *state.World) map[netip.Prefix]netip.Addr {
+	at := map[netip.Prefix]netip.Addr{}
+	for _, n := range s.current().Nodes {
+		if kube := w.Kube.Nodes[n.Name]; kube != nil {
+			if cidr, ok := prefixOf(kube.PodCIDR); ok {
+				at[cidr] = n.Address
+			}
+		}
+	}
+	return at
+}
+
+// keepPodNetwork writes a node's CNI configuration whenever the API gives it a
+// pod network, and without a cloud also makes the routes. It works until ctx ends.
 func (s *Supervisor) keepPodNetwork(ctx context.Context) {
 	var done map[netip.Prefix]netip.Addr
 	for {
+		var now map[netip.Prefix]netip.Addr
 		err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
-			want := 0
-			for _, n := range s.current().Nodes {
-				kube := w.Kube.Nodes[n.Name]
-				if kube == nil {
-					continue
-				}
-				cidr, ok := prefixOf(kube.PodCIDR)
-				if !ok {
-					continue
-				}
-				want++
-				if done[cidr] != n.Address {
+			now = s.podNetworks(w)
+			for cidr, at := range now {
+				if done[cidr] != at {
 					return true, nil
 				}
 			}
@@ -78,33 +113,36 @@ func (s *Supervisor) keepPodNetwork(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		routes := s.podRoutes()
-		if err := s.applyPodNetwork(routes); err != nil {
+		if err := s.applyPodNetwork(now); err != nil {
 			s.log.Error("set up pod network", "cause", err)
 		}
-		done = routes
+		done = now
 	}
 }
 
-func (s *Supervisor) applyPodNetwork(routes map[netip.Prefix]netip.Addr) error {
+// reroute makes the pod network anew for the nodes that the lab has now.
+func (s *Supervisor) reroute() error {
+	var at map[netip.Prefix]netip.Addr
+	s.rec.See(func(w *state.World) { at = s.podNetworks(w) })
+	err := s.applyPodNetwork(at)
+	if s.cloud != nil {
+		err = errors.Join(err, s.cloud.Restore())
+	}
+	return err
+}
+
+func (s *Supervisor) applyPodNetwork(at map[netip.Prefix]netip.Addr) error {
 	var errs []error
-	for cidr, via := range routes {
+	for cidr, address := range at {
 		for _, n := range s.current().Nodes {
-			if n.Address == via {
+			if n.Address == address {
 				errs = append(errs, writeCNI(s.place, n.Name, cidr))
 			}
 		}
 	}
-	s.mu.Lock()
-	running := map[string]int{}
-	for name, m := range s.nodes {
-		running[name] = m.handle.PID
+	if s.cloud == nil {
+		errs = append(errs, s.routePods(at))
 	}
-	s.mu.Unlock()
-	for name, pid := range running {
-		errs = append(errs, s.routeNode(name, pid))
-	}
-	errs = append(errs, fabric.Routes(s.labNet, routes))
 	return errors.Join(errs...)
 }
 

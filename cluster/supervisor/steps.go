@@ -60,7 +60,7 @@ func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
 // roles are the names of the workbench binary in a node, and those of the
 // agent.
 var (
-	roles      = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy", "kubectl", "etcdctl"}
+	roles      = []string{"etcd", "kube-apiserver", "kube-controller-manager", "cloud-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy", "kubectl", "etcdctl"}
 	agentRoles = []string{"api-balancer"}
 )
 
@@ -219,6 +219,9 @@ func (s *Supervisor) startLab() error {
 		return err
 	}
 	if err := s.links.open(event.Outside, fabric.BridgeName, s.lab.PID); err != nil {
+		return err
+	}
+	if err := s.startCloud(); err != nil {
 		return err
 	}
 	s.listener, err = net.Listen("tcp", s.current().Topology.APIAddress)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"workbench/cluster/api"
+	"workbench/cluster/cloud"
 	"workbench/cluster/event"
 	"workbench/cluster/history"
 	"workbench/cluster/journal"
@@ -79,6 +80,10 @@ type Supervisor struct {
 
 	faults *faults
 	links  *links
+	routes routes
+	// cloud is what the lab is to its cluster; nil where that has none.
+	cloud     *cloud.Cloud
+	balancers *balancers
 
 	background context.Context // ends when the lab goes down
 	sources    sync.WaitGroup
@@ -177,6 +182,9 @@ func open(cfg Config) (*Supervisor, error) {
 		peers = append(peers, peer{n.Name, n.Address})
 	}
 	s.links = newLinks(peers, s.rec.Emit)
+	if err := s.openCloud(); err != nil {
+		return nil, errors.Join(err, s.rec.Close())
+	}
 	return s, nil
 }
 
