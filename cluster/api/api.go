@@ -13,6 +13,8 @@
 //	POST /v1/heal                      HealRequest; answers Healed
 //	POST /v1/tell                      an event of a scenario's run, to be recorded
 //	POST /v1/operations                OperationRequest; answers what it does as it does it, NDJSON
+//	GET  /v1/forwards                  []Forward
+//	POST /v1/forwards, /v1/forwards/close   ForwardRequest; answers Forward, or those that are closed
 //	POST /v1/down                      shut the lab down; answers when it begins
 package api
 

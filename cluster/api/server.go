@@ -77,6 +77,9 @@ func Handler(lab Lab, past Past) http.Handler {
 	if operations, ok := lab.(Operations); ok {
 		handleOperations(mux, operations)
 	}
+	if forwards, ok := lab.(Forwards); ok {
+		handleForwards(mux, forwards)
+	}
 	mux.HandleFunc("POST /v1/down", func(http.ResponseWriter, *http.Request) { lab.Down("asked by a user") })
 	return mux
 }

@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 func init() {
 	register[KubeNode]()
@@ -119,12 +122,25 @@ const PulseAnnotation = "workbench.local/pulse"
 // KubeService is a Service object.
 type KubeService struct {
 	Meta
-	ServiceType string            `json:"serviceType"`
-	ClusterIP   string            `json:"clusterIP,omitempty"`
-	Ports       []string          `json:"ports,omitempty"` // as kubectl prints them: 80:30080/TCP
-	Selector    map[string]string `json:"selector,omitempty"`
+	ServiceType string `json:"serviceType"`
+	ClusterIP   string `json:"clusterIP,omitempty"`
+	// LoadBalancer are the addresses that its load balancer has.
+	LoadBalancer []string          `json:"loadBalancer,omitempty"`
+	Ports        []string          `json:"ports,omitempty"` // as kubectl prints them: 80:30080/TCP
+	Selector     map[string]string `json:"selector,omitempty"`
 	// Pulse is the value of PulseAnnotation.
 	Pulse string `json:"pulse,omitempty"`
+}
+
+// TypeAddress is its type, and for a load balancer its address.
+func (s *KubeService) TypeAddress() string {
+	switch {
+	case s.ServiceType != "LoadBalancer":
+		return s.ServiceType
+	case len(s.LoadBalancer) == 0:
+		return s.ServiceType + " <pending>"
+	}
+	return s.ServiceType + " " + strings.Join(s.LoadBalancer, ",")
 }
 
 // KubeEndpoint is one address of an EndpointSlice.

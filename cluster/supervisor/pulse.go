@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -156,13 +157,24 @@ func tcpAddress(svc *event.KubeService) (string, bool) {
 	if net.ParseIP(svc.ClusterIP) == nil { // headless
 		return "", false
 	}
-	for _, p := range svc.Ports {
-		if port, ok := strings.CutSuffix(p, "/TCP"); ok {
-			port, _, _ = strings.Cut(port, ":")
-			return net.JoinHostPort(svc.ClusterIP, port), true
-		}
+	if ports := tcpPorts(svc); len(ports) > 0 {
+		return net.JoinHostPort(svc.ClusterIP, strconv.Itoa(ports[0])), true
 	}
 	return "", false
+}
+
+// tcpPorts are the TCP ports of a Service, in its order.
+func tcpPorts(svc *event.KubeService) []int {
+	var ports []int
+	for _, p := range svc.Ports {
+		if text, ok := strings.CutSuffix(p, "/TCP"); ok {
+			text, _, _ = strings.Cut(text, ":")
+			if port, err := strconv.Atoi(text); err == nil {
+				ports = append(ports, port)
+			}
+		}
+	}
+	return ports
 }
 
 // nameServerFrom looks up the cluster's name service, which a lab has as an addon.

@@ -84,6 +84,7 @@ type Supervisor struct {
 	// cloud is what the lab is to its cluster; nil where that has none.
 	cloud     *cloud.Cloud
 	balancers *balancers
+	forwards  forwards
 
 	background context.Context // ends when the lab goes down
 	sources    sync.WaitGroup

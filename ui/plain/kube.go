@@ -2,6 +2,7 @@ package plain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"workbench/cluster/event"
@@ -25,8 +26,8 @@ func kube(body event.Body, before *state.World) Entry {
 			return Entry{Subject: "deployment " + b.Key(), Text: fmt.Sprintf("%d of %d ready, %d up to date", b.Ready, b.Replicas, b.Updated)}
 		}
 	case event.KubeService:
-		if k.Services[b.Key()] == nil {
-			return Entry{Subject: "service " + b.Key(), Text: fmt.Sprintf("%s %s %s", b.ServiceType, b.ClusterIP, strings.Join(b.Ports, ","))}
+		if old := k.Services[b.Key()]; old == nil || !slices.Equal(old.LoadBalancer, b.LoadBalancer) {
+			return Entry{Subject: "service " + b.Key(), Text: fmt.Sprintf("%s %s %s", b.TypeAddress(), b.ClusterIP, strings.Join(b.Ports, ","))}
 		}
 	case event.KubeEndpointSlice:
 		if old := k.Slices[b.Key()]; old == nil || ready(old) != ready(&b) || len(old.Endpoints) != len(b.Endpoints) {

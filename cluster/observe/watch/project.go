@@ -86,6 +86,9 @@ func projectService(s *corev1.Service) event.KubeService {
 		Selector:    s.Spec.Selector,
 		Pulse:       s.Annotations[event.PulseAnnotation],
 	}
+	for _, i := range s.Status.LoadBalancer.Ingress {
+		b.LoadBalancer = append(b.LoadBalancer, i.IP)
+	}
 	for _, p := range s.Spec.Ports {
 		port := fmt.Sprint(p.Port)
 		if p.NodePort > 0 {

@@ -145,7 +145,7 @@ func services(cx *screen.Context) []row {
 	var rows []row
 	for _, s := range sorted(cx.World.Kube.Services) {
 		r := newRow(cx, s.Meta)
-		r.text(cx, s.ServiceType)
+		r.text(cx, s.TypeAddress())
 		r.text(cx, s.ClusterIP)
 		r.text(cx, strings.Join(s.Ports, ","))
 		r.share(cx, ready[s.Key()], all[s.Key()])
