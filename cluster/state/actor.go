@@ -93,6 +93,8 @@ func managed(manager string) Actor {
 		return Actor{Lane: "kubelet"}
 	case manager == "kube-controller-manager":
 		return Actor{Lane: "kcm"}
+	case manager == "cloud-controller-manager":
+		return Actor{Lane: "ccm"}
 	case manager == "kube-apiserver":
 		return Actor{Lane: "apiserver"}
 	case strings.HasPrefix(manager, "kubectl"), manager == "helm", manager == "k9s":
