@@ -68,8 +68,12 @@ func steps(nodes []Node, addons bool) []Step {
 					s.After = append(s.After, apiservers[0])
 					s.After = append(s.After, joined...)
 				}
-			case "kube-controller-manager", "cloud-controller-manager", "kube-scheduler":
+			case "kube-controller-manager", "kube-scheduler":
 				s.After = append(s.After, n.Name+"/kube-apiserver")
+			case "cloud-controller-manager":
+				// A node is Ready once kube-controller-manager gave it a network; that
+				// the cloud has seen it is needed by then, and takes less.
+				s.After = append(s.After, n.Name+"/kube-controller-manager")
 			case "containerd":
 				s.After = append(s.After, n.Name+"/store")
 			case "kubelet":
