@@ -30,6 +30,7 @@ spec: {type: LoadBalancer, externalTrafficPolicy: %s, selector: {app: demo}, por
 func testCloud(t *testing.T, lab *harness.Lab) {
 	testInstances(t, lab)
 	testRoutes(t, lab)
+	testForeignNode(lab)
 
 	lab.Apply(fmt.Sprintf(balancedService, "front", "Cluster"))
 	address := balancedAt(lab, "front")
@@ -69,6 +70,12 @@ func testInstances(t *testing.T, lab *harness.Lab) {
 			t.Errorf("node %s is %q, want %q", node, got, want)
 		}
 	}
+}
+
+// testForeignNode finds a Node deleted that no instance is behind.
+func testForeignNode(lab *harness.Lab) {
+	lab.Apply("apiVersion: v1\nkind: Node\nmetadata: {name: w99}\n")
+	lab.Kubectl("wait", "--for=delete", "node/w99", "--timeout=60s")
 }
 
 // testRoutes finds every pod network in the routing table of every other node.

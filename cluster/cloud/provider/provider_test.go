@@ -21,7 +21,7 @@ import (
 // nowhere is a network that takes all.
 type nowhere struct{}
 
-func (nowhere) Route(map[netip.Prefix]string) error      { return nil }
+func (nowhere) Route(map[netip.Prefix]string) error     { return nil }
 func (nowhere) Balance(map[string]cloud.Balancer) error { return nil }
 
 // open serves a cloud of two nodes, w2 without power, and connects to it.
@@ -99,7 +99,7 @@ func TestRoutesFollowTheNodes(t *testing.T) {
 	if err := routes.CreateRoute(t.Context(), "", "", &cloudprovider.Route{TargetNode: "w1", DestinationCIDR: "10.244.1.0/24"}); err != nil {
 		t.Fatal(err)
 	}
-	// One that fails makes the next round begin at once.
+	// One that fails makes the next round begin soon.
 	if err := routes.CreateRoute(t.Context(), "", "", &cloudprovider.Route{TargetNode: "w9", DestinationCIDR: "10.244.2.0/24"}); err == nil {
 		t.Error("a route to no node is made")
 	}

@@ -31,6 +31,12 @@ func (p *pace) changed() {
 	}
 }
 
+// retryAfter is how long after a failure the next round begins.
+const retryAfter = time.Second
+
+// failed makes a round begin soon, but not at once: what failed may go on to.
+func (p *pace) failed() { time.AfterFunc(retryAfter, p.changed) }
+
 // compare notes a change of what routes are made of.
 func (p *pace) compare(old, now any) {
 	a, ok := old.(*v1.Node)
@@ -67,7 +73,7 @@ func (r routes) ListRoutes(ctx context.Context, _ string) ([]*cloudprovider.Rout
 	}
 	have, err := r.client.Routes(ctx)
 	if err != nil {
-		r.pace.changed()
+		r.pace.failed()
 		return nil, err
 	}
 	var out []*cloudprovider.Route
@@ -99,7 +105,7 @@ func (r routes) change(route *cloudprovider.Route, do func(netip.Prefix) error) 
 	}
 	err = do(cidr)
 	if err != nil {
-		r.pace.changed()
+		r.pace.failed()
 	}
 	return err
 }
