@@ -24,7 +24,7 @@ func TestJoin(t *testing.T) {
 	p := planned(t, lab)
 	for name, want := range map[string]string{
 		w.Name: "w4/root pki w4 w4/store w4/api-balancer w4/containerd w4/kubelet w4/kube-proxy w4/ready",
-		c.Name: "c4/root pki c4 c4/etcd c4/kube-apiserver c4/kube-controller-manager c4/kube-scheduler",
+		c.Name: "c4/root pki c4 c4/etcd c4/kube-apiserver c4/kube-controller-manager c4/cloud-controller-manager c4/kube-scheduler",
 	} {
 		steps, err := p.Join(name)
 		if err != nil {
