@@ -96,6 +96,9 @@ func New(cfg Config) (Plan, error) {
 		ServiceIP: services.Masked().Addr().Next(),
 	}
 	b := builder{lab: cfg.Lab, cpus: cfg.CPUs, serviceIP: p.ServiceIP, nodes: cfg.Lab.NodeList(), detection: cfg.Lab.Spec.FailureDetection.Detection()}
+	if b.scheduling, err = cfg.Lab.SchedulerConfig(confDir + "/scheduler.conf"); err != nil {
+		return Plan{}, fmt.Errorf("plan lab %s: %w", cfg.Lab.Metadata.Name, err)
+	}
 	for _, n := range b.nodes {
 		p.Nodes = append(p.Nodes, b.node(n))
 	}
@@ -112,6 +115,8 @@ type builder struct {
 	nodes     []spec.Node
 	serviceIP netip.Addr
 	detection spec.Detection
+	// scheduling is kube-scheduler's configuration file; "" for none.
+	scheduling string
 }
 
 func (b builder) node(n spec.Node) Node {
@@ -124,6 +129,9 @@ func (b builder) node(n spec.Node) Node {
 		// (pkg/kubelet/cm: protectKernelDefaults) are the machine's own.
 	}}
 	if n.ControlPlane {
+		if b.scheduling != "" {
+			node.Files[schedulerConfig] = File{Mode: 0o600, Content: b.scheduling}
+		}
 		node.Components = append(node.Components, b.etcd(n), b.apiserver(n), b.controllerManager(n), b.scheduler(n))
 		b.boundThreads(node)
 		return node

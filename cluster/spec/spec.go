@@ -120,6 +120,9 @@ type Addons struct {
 type Component struct {
 	// ExtraArgs are flags without the leading dashes.
 	ExtraArgs map[string]string `json:"extraArgs,omitempty"`
+	// Config is the component's configuration file as YAML text; kube-scheduler
+	// alone takes one. See SchedulerConfig.
+	Config string `json:"config,omitempty"`
 }
 
 // Default is the lab that `workbench up` boots without a file.
