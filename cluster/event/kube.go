@@ -119,10 +119,13 @@ const PulseAnnotation = "workbench.local/pulse"
 // KubeService is a Service object.
 type KubeService struct {
 	Meta
-	ServiceType string            `json:"serviceType"`
-	ClusterIP   string            `json:"clusterIP,omitempty"`
-	Ports       []string          `json:"ports,omitempty"` // as kubectl prints them: 80:30080/TCP
-	Selector    map[string]string `json:"selector,omitempty"`
+	ServiceType string `json:"serviceType"`
+	ClusterIP   string `json:"clusterIP,omitempty"`
+	// ExternalIPs are those of the spec, LoadBalancer those of the status.
+	ExternalIPs  []string          `json:"externalIPs,omitempty"`
+	LoadBalancer []string          `json:"loadBalancer,omitempty"`
+	Ports        []string          `json:"ports,omitempty"` // as kubectl prints them: 80:30080/TCP
+	Selector     map[string]string `json:"selector,omitempty"`
 	// Pulse is the value of PulseAnnotation.
 	Pulse string `json:"pulse,omitempty"`
 }
