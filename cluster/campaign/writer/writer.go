@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -26,6 +27,14 @@ import (
 	"workbench/cluster/plan"
 	"workbench/cluster/state"
 	"workbench/runtime/namespace"
+)
+
+// keepAlive is how often idle connections to etcd are tried, the least that gRPC
+// allows, and keepAliveTime how long the answer may take: a member that is frozen
+// is asked no longer then.
+const (
+	keepAlive     = 10 * time.Second
+	keepAliveTime = 2 * time.Second
 )
 
 // Etcd is a store in etcd. Close it.
@@ -52,8 +61,7 @@ func OpenEtcd(place layout.Lab, w *state.World) (*Etcd, error) {
 	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, TLS: secure, Logger: zap.NewNop(),
-		// A member that is frozen or cut off must not be asked for ever.
-		DialKeepAliveTime: campaign.KeepAlive, DialKeepAliveTimeout: campaign.KeepAlive,
+		DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAliveTime,
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return ns.DialContext(ctx, "tcp", address)
 		})},
