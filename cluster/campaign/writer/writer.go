@@ -5,13 +5,10 @@ package writer
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +21,7 @@ import (
 	"workbench/cluster/campaign"
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
+	"workbench/cluster/pki"
 	"workbench/cluster/plan"
 	"workbench/cluster/state"
 	"workbench/runtime/namespace"
@@ -45,7 +43,7 @@ type Etcd struct {
 
 // OpenEtcd prepares a client of the lab's etcd.
 func OpenEtcd(place layout.Lab, w *state.World) (*Etcd, error) {
-	secure, err := credentials(filepath.Join(place.PKI(), "etcd"))
+	secure, err := pki.EtcdAdmin(place.PKI())
 	if err != nil {
 		return nil, err
 	}
@@ -79,22 +77,6 @@ func (e *Etcd) Close() error {
 		err = nsErr
 	}
 	return err
-}
-
-func credentials(dir string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "admin.crt"), filepath.Join(dir, "admin.key"))
-	if err != nil {
-		return nil, fmt.Errorf("read etcd credentials: %w", err)
-	}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("read etcd credentials: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("read etcd credentials: no certificate in %s", filepath.Join(dir, "ca.crt"))
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 // labNetwork is where the fabric's bridge is: the namespace of lab init, the
