@@ -15,7 +15,7 @@ import (
 type Result struct {
 	// Phase is how it ended: passed, failed, aborted.
 	Phase event.ScenarioPhase `json:"phase"`
-	Seed uint64 `json:"seed"`
+	Seed  uint64              `json:"seed"`
 	// Asked faults, and how many were run, verified to have landed, and could not
 	// be verified.
 	Asked        int `json:"asked"`
