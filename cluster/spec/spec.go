@@ -110,10 +110,12 @@ const (
 	NFTables ProxyMode = "nftables"
 )
 
-// Addons says which addons are installed; each runs as pods on the workers.
+// Addons says which addons are installed.
 type Addons struct {
 	// DNS is CoreDNS, the cluster's name service.
 	DNS bool `json:"dns"`
+	// Storage is a default StorageClass of volumes on the nodes.
+	Storage bool `json:"storage"`
 }
 
 // Component configures one component on every node that runs it.
@@ -141,7 +143,7 @@ func Default() Lab {
 				ProxyMode:   IPTables,
 			},
 			FailureDetection: Teaching,
-			Addons:           Addons{DNS: true},
+			Addons:           Addons{DNS: true, Storage: true},
 		},
 	}
 }
