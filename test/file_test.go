@@ -105,6 +105,16 @@ func TestLabFile(t *testing.T) {
 	testSecondProfile(t, lab)
 	testProxy(t, lab)
 	testScenes(t, lab)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *harness.Lab)
+	}{
+		{"DoesWhatAKubeletDoes", testKubelet},
+		{"RunsStaticPods", testStaticPods},
+		{"KeepsVolumes", testStorage},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
+	}
 }
 
 // testSecondProfile schedules a pod by the lab file's second profile, and holds
