@@ -129,13 +129,6 @@ func testStaticPods(t *testing.T, lab *harness.Lab) {
 	if _, err := os.Stat(filepath.Join(dir, "beacon.yaml")); err != nil || !strings.Contains(out, "default/beacon-w1  Running") {
 		t.Errorf("workbench node manifests prints %q (%v)", out, err)
 	}
-	// What the API deletes is only the mirror: the kubelet shows the pod again.
-	uid := lab.Kubectl("get", "pod", "beacon-w1", "-o", "jsonpath={.metadata.uid}")
-	lab.Kubectl("delete", "pod", "beacon-w1", "--wait=false")
-	lab.Await("a new mirror pod", func(w *state.World) bool {
-		p := w.Kube.Pods["default/beacon-w1"]
-		return p != nil && p.UID != uid && p.Ready
-	})
 	lab.Must("node", "manifests", "w1", "--rm", "beacon.yaml")
 	lab.Await("the pod to end with its file", func(w *state.World) bool { return w.Kube.Pods["default/beacon-w1"] == nil })
 	lab.Refused([]string{"node", "manifests", "c1"}, "no kubelet")
