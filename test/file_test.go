@@ -26,6 +26,17 @@ spec:
   featureGates: {ContextualLogging: true}
   components:
     kubelet: {extraArgs: {max-pods: "20"}}
+    kube-scheduler:
+      config: |
+        apiVersion: kubescheduler.config.k8s.io/v1
+        kind: KubeSchedulerConfiguration
+        profiles:
+        - schedulerName: default-scheduler
+        - schedulerName: packed
+          plugins: {score: {disabled: [{name: "*"}], enabled: [{name: NodeResourcesFit, weight: 7}]}}
+          pluginConfig:
+          - name: NodeResourcesFit
+            args: {scoringStrategy: {type: MostAllocated}}
 `
 
 // reachable is a Service whose only pod may run on w1 alone.
@@ -91,6 +102,30 @@ func TestLabFile(t *testing.T) {
 	if !strings.HasPrefix(ip, "10.101.") || !strings.Contains(out, "pod=server") {
 		t.Errorf("Service %s answers %q", ip, out)
 	}
+	testSecondProfile(t, lab)
 	testProxy(t, lab)
 	testScenes(t, lab)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *harness.Lab)
+	}{
+		{"DoesWhatAKubeletDoes", testKubelet},
+		{"RunsStaticPods", testStaticPods},
+		{"KeepsVolumes", testStorage},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
+	}
+}
+
+// testSecondProfile schedules a pod by the lab file's second profile, and holds
+// what was told of it against the Pod and the profile's plugins.
+func testSecondProfile(t *testing.T, lab *harness.Lab) {
+	t.Helper()
+	lab.Apply(sleeper("packed", "10m", "schedulerName: packed\n  tolerations: [{operator: Exists}]"))
+	c := decided(lab, "packed", event.SchedScheduled)
+	checkChosen(t, lab, c)
+	if c.Profile != "packed" || len(c.Scorers) != 1 || c.Plugins[c.Scorers[0].Plugin] != "NodeResourcesFit" || c.Scorers[0].Weight != 7 {
+		t.Errorf("packed was scheduled by %s, scored by %+v of %v", c.Profile, c.Scorers, c.Plugins)
+	}
+	lab.Kubectl("delete", "pod", "packed")
 }

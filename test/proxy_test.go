@@ -41,7 +41,7 @@ spec: {selector: {app: proxied}, ports: [{name: http, port: 80, targetPort: 8080
 apiVersion: v1
 kind: Service
 metadata: {name: sticky}
-spec: {type: NodePort, externalTrafficPolicy: Local, sessionAffinity: ClientIP, selector: {app: proxied}, ports: [{port: 80, targetPort: 8080}]}
+spec: {type: NodePort, externalIPs: [192.0.2.10], externalTrafficPolicy: Local, sessionAffinity: ClientIP, selector: {app: proxied}, ports: [{port: 80, targetPort: 8080}]}
 ---
 apiVersion: v1
 kind: Service
@@ -69,7 +69,6 @@ func testProxy(t *testing.T, lab *harness.Lab) {
 	})
 	agreed(t, lab, 2)
 	w := lab.World()
-	mode := w.Proxy.Nodes["w1"].Mode
 	checkRules(t, lab, w)
 	checkSync(t, lab)
 
@@ -85,11 +84,11 @@ func testProxy(t *testing.T, lab *harness.Lab) {
 	counted(lab, start+12)
 	checkEntries(t, lab, ip)
 	lab.Run("kubectl", "exec", "caller", "--", "wget", "-q", "-T", "5", "-O", "-", "http://"+none+"/")
-	if mode == "iptables" {
-		lab.Await("the rejected packet to be counted", func(w *state.World) bool {
-			return w.Proxy.Nodes["w1"].Services["default/nobody"].Count.Rejected > 0
-		})
-	}
+	lab.Await("the rejected packet to be counted", func(w *state.World) bool {
+		return w.Proxy.Nodes["w1"].Services["default/nobody"].Count.Rejected > 0
+	})
+	checkRefused(t, lab, none)
+	checkKinds(t, lab)
 	// Another endpoint: kube-proxy writes the service's rules anew.
 	before := lab.World().Proxy.Nodes["w1"].LastSync()
 	lab.Kubectl("scale", "deployment/proxied", "--replicas=3")
@@ -107,6 +106,42 @@ func testProxy(t *testing.T, lab *harness.Lab) {
 	counted(lab, start+17)
 	checkTraces(t, lab, ip, none)
 	checkRulesCommand(t, lab)
+}
+
+// checkRefused counts connections to a Service without endpoints: each is one
+// packet that is refused, no more and no less.
+func checkRefused(t *testing.T, lab *harness.Lab, ip string) {
+	t.Helper()
+	count := func(w *state.World) uint64 { return w.Proxy.Nodes["w1"].Services["default/nobody"].Count.Rejected }
+	before := count(lab.World())
+	for range 3 {
+		if r := lab.Run("kubectl", "exec", "caller", "--", "wget", "-q", "-T", "5", "-O", "-", "http://"+ip+"/"); r.Code == 0 {
+			t.Error("a Service without endpoints answers")
+		}
+	}
+	w := lab.Await("three more refused packets", func(w *state.World) bool { return count(w) >= before+3 })
+	if got := count(w); got != before+3 {
+		t.Errorf("%d refused packets, want %d", got, before+3)
+	}
+}
+
+// checkKinds gives the Service with an external IP a load balancer's too, and
+// holds that each is called what the API calls it.
+func checkKinds(t *testing.T, lab *harness.Lab) {
+	t.Helper()
+	lab.Kubectl("patch", "service", "sticky", "--type=merge", "-p", `{"spec":{"type":"LoadBalancer","loadBalancerClass":"example.com/none"}}`)
+	lab.Kubectl("patch", "service", "sticky", "--subresource=status", "--type=merge", "-p", `{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.20"}]}}}`)
+	lab.Await("the addresses of sticky by their kinds", func(w *state.World) bool {
+		s := w.Proxy.Nodes["w1"].Services["default/sticky"]
+		if s == nil {
+			return false
+		}
+		kinds := map[string]string{}
+		for _, f := range s.Frontends {
+			kinds[w.FrontendKind(s, f)] += f.IP
+		}
+		return maps.Equal(kinds, map[string]string{"cluster": w.Kube.Services["default/sticky"].ClusterIP, "node": "", "external": "192.0.2.10", "loadbalancer": "192.0.2.20"})
+	})
 }
 
 // agreed waits until the rules on all workers have the ready endpoints.

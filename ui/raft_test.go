@@ -24,10 +24,23 @@ const (
 	raftThawed  = 50.4 // and is back
 )
 
-// openRaft starts the app on the Raft screen at a moment of the recording.
-func openRaft(t *testing.T, w, h int, moment float64) *driver {
+// raft5Journal was recorded from a lab of five control planes whose members make
+// a snapshot every 100 entries: c5 is down for 1,100 entries while a learner is
+// added that never starts; c5 comes back and gets a snapshot; the leader is
+// killed. What the members' logs said in between is put together.
+const raft5Journal = "testdata/raft5.jsonl"
+
+// Moments of that recording.
+const (
+	raft5Learner  = 128.4 // c5 is far behind, the learner was just added
+	raft5Snapshot = 130.2 // c5 has the snapshot
+	raft5Elected  = 140.1 // 1.5 s after the election
+)
+
+// openRaft starts the app on the Raft screen at a moment of a recording.
+func openRaft(t *testing.T, w, h int, journal string, moment float64) *driver {
 	t.Helper()
-	events := eventsUntil(t, raftJournal, moment)
+	events := eventsUntil(t, journal, moment)
 	out := &recorder{}
 	d := &driver{t: t, m: newApp(Config{}, out), out: out}
 	d.m.Init()
@@ -37,18 +50,22 @@ func openRaft(t *testing.T, w, h int, moment float64) *driver {
 func TestRaftFrames(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}} {
 		for _, shot := range []struct {
-			name   string
-			moment float64
-			keys   []string
+			name    string
+			journal string
+			moment  float64
+			keys    []string
 		}{
-			{"elected", raftElected, nil},
-			{"elected-election", raftElected, []string{"tab", "]"}},
-			{"back-log", raftBack, []string{"tab", "tab", "tab"}},
-			{"frozen", raftFrozen, []string{"down"}},
-			{"thawed", raftThawed, []string{"["}},
+			{"elected", raftJournal, raftElected, nil},
+			{"elected-election", raftJournal, raftElected, []string{"tab", "]"}},
+			{"back-log", raftJournal, raftBack, []string{"tab", "tab", "tab"}},
+			{"frozen", raftJournal, raftFrozen, []string{"down"}},
+			{"thawed", raftJournal, raftThawed, []string{"["}},
+			{"five-learner", raft5Journal, raft5Learner, nil},
+			{"five-snapshot", raft5Journal, raft5Snapshot, nil},
+			{"five-elected", raft5Journal, raft5Elected, []string{"]"}},
 		} {
 			t.Run(fmt.Sprintf("%s/%dx%d", shot.name, size[0], size[1]), func(t *testing.T) {
-				d := openRaft(t, size[0], size[1], shot.moment).press(shot.keys...)
+				d := openRaft(t, size[0], size[1], shot.journal, shot.moment).press(shot.keys...)
 				checkFits(t, d, size[0], size[1])
 				golden(t, fmt.Sprintf("testdata/frames/raft-%s-%dx%d.txt", shot.name, size[0], size[1]), []byte(d.frame()))
 			})
@@ -126,6 +143,14 @@ func TestRaftWhy(t *testing.T) {
 			later(7, heartbeats("c2", "c1", event.RaftHeartbeatAck)),
 			later(7.1, event.RaftMessages{Node: "c1", Waiting: map[string]int{"c3": 12}}),
 		}, []string{"c1 leads and c1 and c2 make the quorum of 2", "c3 is cut off: c1 has not heard it for 5.1s, 12 messages to it are not acknowledged", "so its term stays 7"}},
+		"learner not started": {3, []event.Event{later(1, event.RaftStatus{Node: "c1", Role: event.RaftLeader, Term: 7, Lead: "c1", Last: 20, Commit: 20,
+			Progress: map[string]event.RaftProgress{"c2": {Match: 20}, "c3": {Match: 20}, "76a59bdd8886e80b": {Learner: true}}})},
+			[]string{"3 of 4 up", "3 of 3 members vote and 2 make a quorum", "Member 76a59bdd8886e80b was added as a learner"}},
+		"voter not started": {3, []event.Event{later(1, event.RaftStatus{Node: "c1", Role: event.RaftLeader, Term: 7, Lead: "c1", Last: 20, Commit: 20,
+			Progress: map[string]event.RaftProgress{"c2": {Match: 20}, "c3": {Match: 20}, "76a59bdd8886e80b": {}}})},
+			[]string{"3 of 4 up", "make the quorum of 3", "it counts for the quorum and cannot vote before it starts"}},
+		"quota": {3, []event.Event{later(1, event.RaftDisk{Node: "c2", DBBytes: 1900 << 20, QuotaBytes: 2 << 30})},
+			[]string{"c2's database takes 92% of its quota of 2.0Gi", "NOSPACE", "92% of 2.0Gi"}},
 		"snapshot": {3, []event.Event{later(1, event.RaftStatus{Node: "c1", Role: event.RaftLeader, Term: 7, Lead: "c1", Last: 900, Commit: 900,
 			Progress: map[string]event.RaftProgress{"c2": {Match: 900, Next: 901}, "c3": {State: "StateSnapshot", PendingSnapshot: 800}}})},
 			[]string{"c3 gets a snapshot up to index 800"}},

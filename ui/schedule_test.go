@@ -131,3 +131,32 @@ func TestScheduleWhatIf(t *testing.T) {
 		t.Errorf("w does not end it:\n%s", got)
 	}
 }
+
+// A pod selected on Workloads is the one that Schedule explains, and back.
+func TestSchedulePodIsSharedWithWorkloads(t *testing.T) {
+	d := openSchedule(t, 200, 60, "", 0).press("6", "g")
+	first := d.m.selection.Pod
+	d.press("down")
+	chosen := d.m.selection.Pod
+	if chosen == "" || chosen == first {
+		t.Fatalf("down on Workloads selects %q after %q", chosen, first)
+	}
+	if got := d.press("4").frame(); !strings.Contains(got, "pod "+chosen) {
+		t.Errorf("Schedule does not show %s:\n%s", chosen, got)
+	}
+	d.press("down", "down")
+	other := d.m.selection.Pod
+	if other == chosen {
+		t.Fatalf("down on Schedule leaves %s selected", chosen)
+	}
+	_, name, _ := strings.Cut(other, "/")
+	marked := ""
+	for line := range strings.Lines(d.press("6").frame()) {
+		if strings.Contains(line, "▌") || strings.Contains(line, "▸") || strings.Contains(line, "›") {
+			marked += line
+		}
+	}
+	if !strings.Contains(marked, name) {
+		t.Errorf("Workloads does not mark %s but:\n%s", name, marked)
+	}
+}

@@ -29,6 +29,8 @@ type Config struct {
 	// Domain of the cluster, and the cluster IP of its name service.
 	Domain string
 	DNS    string
+	// Provisioner is the name of the provisioner of volumes.
+	Provisioner string
 	// CoreDNS is the reference of its image, Replicas how many of it run.
 	CoreDNS  string
 	Replicas int
@@ -43,8 +45,17 @@ var manifests embed.FS
 // Manifests are the objects of the addons in the order in which to make them.
 func Manifests(cfg Config) ([]*unstructured.Unstructured, error) {
 	var out []*unstructured.Unstructured
-	if cfg.Addons.DNS {
-		objects, err := cfg.render("dns.yaml")
+	for _, addon := range []struct {
+		file string
+		on   bool
+	}{
+		{"storage.yaml", cfg.Addons.Storage},
+		{"dns.yaml", cfg.Addons.DNS},
+	} {
+		if !addon.on {
+			continue
+		}
+		objects, err := cfg.render(addon.file)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestManifests(t *testing.T) {
-	cfg := addon.Config{Addons: spec.Addons{DNS: true}, Domain: "lab.example", DNS: "10.101.0.10", CoreDNS: "workbench.local/coredns:9", Replicas: 2}
+	cfg := addon.Config{Addons: spec.Addons{DNS: true, Storage: true}, Provisioner: "example.org/volumes", Domain: "lab.example", DNS: "10.101.0.10", CoreDNS: "workbench.local/coredns:9", Replicas: 2}
 	objects, err := addon.Manifests(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,8 @@ func TestManifests(t *testing.T) {
 	for kind, wants := range map[string][]string{
 		"ServiceAccount": {`"namespace":"kube-system"`}, "ClusterRole": {`"endpointslices"`}, "ClusterRoleBinding": {`"system:coredns"`},
 		"ConfigMap": {`kubernetes lab.example in-addr.arpa`}, "Service": {`"clusterIP":"10.101.0.10"`, `"name":"kube-dns"`},
-		"Deployment": {`"image":"workbench.local/coredns:9"`, `"replicas":2`},
+		"StorageClass": {`"storageclass.kubernetes.io/is-default-class":"true"`, `"provisioner":"example.org/volumes"`, `"volumeBindingMode":"WaitForFirstConsumer"`},
+		"Deployment":   {`"image":"workbench.local/coredns:9"`, `"replicas":2`},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(seen[kind], want) {

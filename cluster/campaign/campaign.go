@@ -138,6 +138,7 @@ func (c *campaign) perform(ctx context.Context) (Result, error) {
 	case err != nil:
 		told.Phase, told.Detail = event.ScenarioFailed, err.Error()
 	}
+	c.result.Phase = told.Phase
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendWithin)
 	defer cancel()
 	if tellErr := c.Lab.Tell(last, told); tellErr != nil {

@@ -208,7 +208,7 @@ func TestInterrupted(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), after)
 			defer cancel()
 			r, err := l.run(ctx, t, m, nil)
-			if err == nil || len(l.on) > 0 || len(m.values) > 0 || r.Violation != "" || l.last() != event.ScenarioAborted {
+			if err == nil || len(l.on) > 0 || len(m.values) > 0 || r.Violation != "" || l.last() != event.ScenarioAborted || r.Phase != event.ScenarioAborted {
 				t.Errorf("after %v: %v, left %v and %v, %s", after, err, l.on, m.values, r.Violation)
 			}
 			time.Sleep(2 * time.Minute)

@@ -154,6 +154,13 @@ func (g *Generator) draw() Planned {
 	other := g.nodes[g.random.IntN(len(g.nodes))].Name
 	words := []string{kind}
 	switch kind {
+	case fault.Cordon:
+		// Control planes are no Nodes of Kubernetes.
+		if n.Role != event.Worker {
+			words = nil // no fault, which is not admitted
+			break
+		}
+		words = append(words, n.Name)
 	case fault.Kill, fault.Freeze:
 		if g.random.IntN(2) == 0 {
 			words = append(words, n.Name)

@@ -65,6 +65,9 @@ func TestBlastRadius(t *testing.T) {
 				hit[p.Node] = true
 				kind, _, _ := strings.Cut(p.Text, " ")
 				kinds[kind] = true
+				if kind == fault.Cordon && strings.HasPrefix(p.Node, "c") {
+					t.Errorf("%s: a control plane is no Node", p.Text)
+				}
 				r, err := fault.Parse(p.Text)
 				if err != nil {
 					t.Fatalf("%v: %v", size, err)

@@ -7,11 +7,15 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"workbench/cluster/event"
 )
 
 // Result is what a campaign did and found.
 type Result struct {
-	Seed uint64 `json:"seed"`
+	// Phase is how it ended: passed, failed, aborted.
+	Phase event.ScenarioPhase `json:"phase"`
+	Seed  uint64              `json:"seed"`
 	// Asked faults, and how many were run, verified to have landed, and could not
 	// be verified.
 	Asked        int `json:"asked"`
@@ -82,10 +86,6 @@ func (r *Result) Line() string {
 
 // WriteText writes the result for people.
 func (r *Result) WriteText(w io.Writer) error {
-	verdict := "passed"
-	if r.Violation != "" || !r.OK() || len(r.Leaks) > 0 {
-		verdict = "failed"
-	}
 	_, err := fmt.Fprintf(w, `campaign %s after %.1f s, seed %d
 faults              %d run, %d landed, %d inconclusive
 convergence         p50 %d ms, p99 %d ms, max %d ms
@@ -94,7 +94,7 @@ lost writes         %d
 not linearizable    %d of %d registers, %d undecided
 strays              %d
 leaks               %d
-`, verdict, r.Seconds, r.Seed, r.Faults, r.Landed, r.Inconclusive, r.Converge.P50, r.Converge.P99, r.Converge.Max, r.Acknowledged, r.Unknown,
+`, r.Phase, r.Seconds, r.Seed, r.Faults, r.Landed, r.Inconclusive, r.Converge.P50, r.Converge.P99, r.Converge.Max, r.Acknowledged, r.Unknown,
 		len(r.Found.Lost), len(r.Found.Violations), r.Found.Registers, len(r.Found.Undecided), len(r.Found.Strays), len(r.Leaks))
 	return err
 }

@@ -3,7 +3,6 @@ package campaign
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // Seen is what a register had when it was read: the zero value where it does not
@@ -21,10 +20,6 @@ func (r Refused) Error() string { return "refused: " + r.Cause.Error() }
 
 // Unwrap gives the cause.
 func (r Refused) Unwrap() error { return r.Cause }
-
-// KeepAlive is how often connections of stores are tried, and how long an answer
-// may take.
-const KeepAlive = 2 * time.Second
 
 // Store is what clients write to: the API server, or etcd. Any error of Swap but
 // ErrConflict and Refused leaves open whether it had its effect. Stores are safe

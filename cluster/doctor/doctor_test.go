@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"workbench/cluster/spec"
 )
 
 func TestGoodMachine(t *testing.T) {
@@ -160,6 +161,20 @@ func TestFindings(t *testing.T) {
 				t.Error("does not say why")
 			}
 		})
+	}
+}
+
+// TestNFTForALabThatIsAskedFor: before its first boot a lab is known by its file.
+func TestNFTForALabThatIsAskedFor(t *testing.T) {
+	c := goodComputer(t)
+	lab := spec.Default()
+	lab.Metadata.Name, lab.Spec.Network.ProxyMode = "new", spec.NFTables
+	if got := c.find(c.checkup(Options{Lab: lab}), "nft"); got.Status != Fail || !strings.Contains(got.Why, "new") {
+		t.Errorf("without nft: %+v", got)
+	}
+	c.programs["nft"] = true
+	if got := c.find(c.checkup(Options{Lab: lab}), "nft"); got.Status != OK {
+		t.Errorf("with nft: %+v", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,6 +31,9 @@ func (d *doctor) checkNFT() []Check {
 		if err == nil && saved.Lab.Spec.Network.ProxyMode == spec.NFTables {
 			wanted = append(wanted, name)
 		}
+	}
+	if asked := d.options.Lab; asked.Spec.Network.ProxyMode == spec.NFTables && !slices.Contains(wanted, asked.Metadata.Name) {
+		wanted = append(wanted, asked.Metadata.Name)
 	}
 	if len(wanted) == 0 {
 		return nil

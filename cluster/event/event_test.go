@@ -153,7 +153,7 @@ func TestEveryBodyIsRegistered(t *testing.T) {
 func TestWireNamesAreStable(t *testing.T) {
 	want := []string{
 		"fault.injected", "fault.verified", "fault.ended", "link.state", "recovery.past",
-		"action", "component.state", "component.usage",
+		"action", "component.state", "component.usage", "container.event", "kubelet.probes", "kubelet.sync", "kubelet.volumes",
 		"kube.change", "kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.gap", "kube.lag", "kube.lease", "kube.node", "kube.pod", "kube.requests", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.added", "node.removed", "node.state", "probe", "operation.step", "raft.disk", "raft.entries", "raft.log", "raft.membership", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",

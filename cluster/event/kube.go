@@ -124,7 +124,8 @@ type KubeService struct {
 	Meta
 	ServiceType string `json:"serviceType"`
 	ClusterIP   string `json:"clusterIP,omitempty"`
-	// LoadBalancer are the addresses that its load balancer has.
+	// ExternalIPs are those of the spec, LoadBalancer those of the status.
+	ExternalIPs  []string          `json:"externalIPs,omitempty"`
 	LoadBalancer []string          `json:"loadBalancer,omitempty"`
 	Ports        []string          `json:"ports,omitempty"` // as kubectl prints them: 80:30080/TCP
 	Selector     map[string]string `json:"selector,omitempty"`

@@ -56,3 +56,35 @@ func FuzzSchedRow(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkCycle writes a cycle of 24 nodes and 8 Score plugins, as the library
+// does it and as the pipe of a tap does.
+func BenchmarkCycle(b *testing.B) {
+	c := SchedCycle{Instance: "c1", Profile: "default-scheduler", Scored: true}
+	for i := range 24 {
+		r := SchedRow{Node: i, Total: 6000}
+		for range 8 {
+			r.Raw, r.Score = append(r.Raw, 12345), append(r.Score, 100)
+		}
+		c.Rows = append(c.Rows, r)
+	}
+	e := Event{Time: time.Unix(5, 7), Body: c}
+	b.Run("library", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := json.Marshal(c); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("pipe", func(b *testing.B) {
+		b.ReportAllocs()
+		var line bytes.Buffer
+		for b.Loop() {
+			line.Reset()
+			if err := e.WriteJSON(&line); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

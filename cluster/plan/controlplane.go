@@ -197,9 +197,12 @@ func (b builder) cloudControllerManager(n spec.Node, files map[string]File) node
 	}))...)
 }
 
+// schedulerConfig is the KubeSchedulerConfiguration of the lab file, if it has one.
+const schedulerConfig = confDir + "/scheduler.yaml"
+
 func (b builder) scheduler(spec.Node) node.Component {
 	conf := confDir + "/scheduler.conf"
-	return component("kube-scheduler", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:10259/healthz"}, b.args("kube-scheduler", b.gates(map[string]string{
+	flags := map[string]string{
 		"kubeconfig":                conf,
 		"authentication-kubeconfig": conf,
 		"authorization-kubeconfig":  conf,
@@ -207,5 +210,9 @@ func (b builder) scheduler(spec.Node) node.Component {
 		"tls-cert-file":             pkiDir + "/scheduler.crt",
 		"tls-private-key-file":      pkiDir + "/scheduler.key",
 		"leader-elect":              "true",
-	}))...)
+	}
+	if b.scheduling != "" {
+		flags["config"] = schedulerConfig
+	}
+	return component("kube-scheduler", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:10259/healthz"}, b.args("kube-scheduler", b.gates(flags))...)
 }

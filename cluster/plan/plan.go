@@ -104,6 +104,9 @@ func New(cfg Config) (Plan, error) {
 		}
 	}
 	b := builder{lab: cfg.Lab, cpus: cfg.CPUs, serviceIP: p.ServiceIP, nodes: cfg.Lab.NodeList(), detection: cfg.Lab.Spec.FailureDetection.Detection()}
+	if b.scheduling, err = cfg.Lab.SchedulerConfig(confDir + "/scheduler.conf"); err != nil {
+		return Plan{}, fmt.Errorf("plan lab %s: %w", cfg.Lab.Metadata.Name, err)
+	}
 	for _, n := range b.nodes {
 		p.Nodes = append(p.Nodes, b.node(n))
 	}
@@ -120,6 +123,8 @@ type builder struct {
 	nodes     []spec.Node
 	serviceIP netip.Addr
 	detection spec.Detection
+	// scheduling is kube-scheduler's configuration file; "" for none.
+	scheduling string
 }
 
 func (b builder) node(n spec.Node) Node {
@@ -132,6 +137,9 @@ func (b builder) node(n spec.Node) Node {
 		// (pkg/kubelet/cm: protectKernelDefaults) are the machine's own.
 	}}
 	if n.ControlPlane {
+		if b.scheduling != "" {
+			node.Files[schedulerConfig] = File{Mode: 0o600, Content: b.scheduling}
+		}
 		node.Components = append(node.Components, b.etcd(n), b.apiserver(n), b.controllerManager(n))
 		if b.lab.Spec.Cloud {
 			node.Components = append(node.Components, b.cloudControllerManager(n, node.Files))

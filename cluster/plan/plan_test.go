@@ -67,6 +67,16 @@ spec:
     kube-apiserver: {extraArgs: {v: "4"}}
     kubelet: {extraArgs: {max-pods: "20"}}
     kube-proxy: {extraArgs: {v: "2"}}
+    kube-scheduler:
+      config: |
+        apiVersion: kubescheduler.config.k8s.io/v1
+        kind: KubeSchedulerConfiguration
+        profiles:
+        - {schedulerName: default-scheduler}
+        - schedulerName: packed
+          pluginConfig:
+          - name: NodeResourcesFit
+            args: {scoringStrategy: {type: MostAllocated}}
 `),
 	}
 	for name, lab := range labs {

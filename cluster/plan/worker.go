@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"workbench/cluster/spec"
+	"workbench/cluster/staticpod"
 	"workbench/runtime/node"
 )
 
@@ -101,14 +102,14 @@ clusterDomain: %[2]s
 clusterDNS: [%[3]s]
 resolvConf: /etc/resolv.conf
 containerRuntimeEndpoint: unix://%[4]s
-staticPodPath: /etc/kubernetes/manifests
+staticPodPath: %[7]s
 volumePluginDir: /var/lib/kubelet/volumeplugins
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 50Mi, nodefs.available: "0%%", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
 serializeImagePulls: false
 nodeStatusUpdateFrequency: %[5]s
 nodeLeaseDurationSeconds: %[6]d
-`, pkiDir, Domain, b.dnsIP(), containerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()))
+`, pkiDir, Domain, b.dnsIP(), containerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()), staticpod.Dir)
 	c.WriteString(reserved(n))
 	if len(n.Taints) > 0 {
 		c.WriteString("registerWithTaints:\n")

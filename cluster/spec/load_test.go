@@ -32,7 +32,7 @@ spec:
   failureDetection: kubernetes
   featureGates: {SomeGate: true, Other: false}
   cloud: false
-  addons: {dns: false}
+  addons: {dns: false, storage: false}
   components:
     kube-apiserver: {extraArgs: {v: 4, max-requests-inflight: "10"}}
     etcd:

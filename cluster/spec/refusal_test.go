@@ -8,6 +8,9 @@ import (
 // head is a valid beginning; what follows begins in line 3.
 var head = minimal(Kind)
 
+// schedulerHead is how to mend a configuration of the scheduler.
+const schedulerHead = "begin it with\n  apiVersion: kubescheduler.config.k8s.io/v1\n  kind: KubeSchedulerConfiguration\nand leave out what the lab sets"
+
 // refusals are files and the exact error that Load gives for each.
 var refusals = []struct{ name, file, want string }{
 	// The file as a whole.
@@ -23,6 +26,12 @@ var refusals = []struct{ name, file, want string }{
 	{"list at the root", "- a\n", `lab.yaml:1:1: want a mapping, got a list; write key: value lines below it
 lab.yaml:1:1: apiVersion: is missing; write apiVersion: workbench/v1alpha1
 lab.yaml:1:1: kind: is missing; write kind: Lab`},
+
+	// Configuration of the scheduler.
+	{"configuration of another component", head + "spec: {components: {etcd: {config: x}}}\n", `lab.yaml:3:36: spec.components.etcd.config: etcd takes no configuration file here; use extraArgs`},
+	{"configuration of another kind", head + "spec: {components: {kube-scheduler: {config: 'kind: Lab'}}}\n", "lab.yaml:3:46: spec.components.kube-scheduler.config: not a KubeSchedulerConfiguration; " + schedulerHead},
+	{"leader election of the scheduler", head + "spec:\n  components:\n    kube-scheduler:\n      config: |\n        apiVersion: kubescheduler.config.k8s.io/v1\n        kind: KubeSchedulerConfiguration\n        leaderElection: {leaderElect: false}\n",
+		"lab.yaml:6:15: spec.components.kube-scheduler.config: the lab sets leaderElection itself; " + schedulerHead},
 
 	// Identity.
 	{"missing version and kind", "metadata: {name: x}\n", `lab.yaml:1:1: apiVersion: is missing; write apiVersion: workbench/v1alpha1

@@ -116,16 +116,21 @@ const (
 	NFTables ProxyMode = "nftables"
 )
 
-// Addons says which addons are installed; each runs as pods on the workers.
+// Addons says which addons are installed.
 type Addons struct {
 	// DNS is CoreDNS, the cluster's name service.
 	DNS bool `json:"dns"`
+	// Storage is a default StorageClass of volumes on the nodes.
+	Storage bool `json:"storage"`
 }
 
 // Component configures one component on every node that runs it.
 type Component struct {
 	// ExtraArgs are flags without the leading dashes.
 	ExtraArgs map[string]string `json:"extraArgs,omitempty"`
+	// Config is the component's configuration file as YAML text; kube-scheduler
+	// alone takes one. See SchedulerConfig.
+	Config string `json:"config,omitempty"`
 }
 
 // Default is the lab that `workbench up` boots without a file.
@@ -146,7 +151,7 @@ func Default() Lab {
 			},
 			FailureDetection: Teaching,
 			Cloud:            true,
-			Addons:           Addons{DNS: true},
+			Addons:           Addons{DNS: true, Storage: true},
 		},
 	}
 }

@@ -92,6 +92,7 @@ func (c *checker) checkComponents() {
 			c.refuse(p, suggest(name, ComponentNames(), "components are "), "unknown component %q", clip(name))
 			continue
 		}
+		c.checkConfig(p.child("config"), name, c.lab.Spec.Components[name].Config)
 		args := c.lab.Spec.Components[name].ExtraArgs
 		for _, flag := range slices.Sorted(maps.Keys(args)) {
 			c.checkArg(p.child("extraArgs").child(flag), name, flag, args[flag], reserved)

@@ -53,6 +53,8 @@ func (w *World) Apply(e event.Event) {
 		w.Sched.apply(e.Time, b)
 	case event.KubeChange, event.KubeGap, event.KubeRequests, event.KubeLag:
 		w.Changes.apply(e.Time, b, &w.Kube)
+	case event.ContainerEvent, event.KubeletSync, event.KubeletProbes, event.KubeletVolumes:
+		w.applyKubelet(e.Time, b)
 	case event.Probe:
 		w.applyProbe(e.Time, b)
 	case event.Action:
@@ -147,7 +149,7 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 		c.State, c.PID, c.Since, c.Cause = event.ComponentExited, 0, at, "node "+string(b.State)
 		c.Backoff, c.Usage = 0, UsageSeries{}
 	}
-	n.Pods = UsageSeries{}
+	n.Pods, n.Kubelet = UsageSeries{}, nil
 	w.Proxy.stale(b.Node, at)
 	if m := w.Raft.Members[b.Node]; m != nil {
 		m.down(at)
@@ -169,6 +171,9 @@ func (w *World) applyComponent(at time.Time, b event.ComponentState) {
 		c.Usage = UsageSeries{}
 	}
 	w.freezeMember(b.Node)
+	if b.Component == "kubelet" && b.PID == 0 {
+		n.Kubelet = nil // what it knew it no longer knows
+	}
 	if b.Component == "kube-apiserver" && b.PID == 0 {
 		w.Changes.watchesGone(b.Node)
 	}

@@ -93,6 +93,24 @@ func Owner(key string) string {
 	return owner
 }
 
+// FrontendKind is the kind of an address of a service port: as the Service object
+// has it, otherwise as the rules do. nftables rules do not tell an external IP
+// from a load balancer's, and those of a Service without endpoints none from
+// another.
+func (w *World) FrontendKind(s *ProxyService, f event.ProxyFrontend) string {
+	object := w.Kube.Services[s.Owner()]
+	switch {
+	case object == nil || f.IP == "":
+	case f.IP == object.ClusterIP:
+		return "cluster"
+	case slices.Contains(object.ExternalIPs, f.IP):
+		return "external"
+	case slices.Contains(object.LoadBalancer, f.IP):
+		return "loadbalancer"
+	}
+	return f.Kind
+}
+
 func (p *Proxy) apply(at time.Time, body event.Body) {
 	switch b := body.(type) {
 	case event.ProxyNode:

@@ -99,7 +99,30 @@ func (r *Raft) Quorum() (need, up int) {
 			up++
 		}
 	}
+	for _, id := range r.Strangers() {
+		if !r.Members[r.Leader()].Progress[id].Learner {
+			voters++
+		}
+	}
 	return voters/2 + 1, up
+}
+
+// Strangers are the members that the leader knows and that never reported, such
+// as one that was added and not started: by name or else by ID, sorted. None is
+// known while there is no leader.
+func (r *Raft) Strangers() []string {
+	lead := r.Members[r.Leader()]
+	if lead == nil {
+		return nil
+	}
+	var out []string
+	for id := range lead.Progress {
+		if r.Members[id] == nil {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Learner says whether the member does not vote: it is a learner, or was one

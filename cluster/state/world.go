@@ -88,6 +88,10 @@ type Node struct {
 	Components map[string]*Component `json:"componentStates,omitempty"`
 	// Pods is the use of everything on the node that is no component.
 	Pods UsageSeries `json:"pods"`
+	// Kubelet is what its kubelet tells of its work; nil before it told anything.
+	Kubelet *Kubelet `json:"kubelet,omitempty"`
+	// Containers are the last events of its containerd, oldest first.
+	Containers []ContainerEvent `json:"containers,omitempty"`
 }
 
 // Component is what is known of one component of a node.

@@ -9,6 +9,7 @@ import (
 
 	"workbench/cluster/addon"
 	"workbench/cluster/plan"
+	"workbench/cluster/storage"
 	"workbench/runtime/image"
 )
 
@@ -26,7 +27,7 @@ func (s *Supervisor) installAddons(ctx context.Context) error {
 		return err
 	}
 	addons := addon.Config{
-		Addons: s.current().Addons, Domain: plan.Domain, DNS: s.current().DNS, CoreDNS: image.CoreDNS, Replicas: min(len(s.workers()), 2),
+		Addons: s.current().Addons, Provisioner: storage.Name, Domain: plan.Domain, DNS: s.current().DNS, CoreDNS: image.CoreDNS, Replicas: min(len(s.workers()), 2),
 	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, addonRetry, addonTimeout, true, func(ctx context.Context) (bool, error) {

@@ -24,10 +24,10 @@ func (s *Supervisor) reconcileDisk(n plan.Node, m *machine, want fault.Component
 	if want.Disk == "" || s.damage(n.Name) != "" {
 		return nil
 	}
-	if !s.membership.TryLock() {
+	if !s.membership.TryRLock() {
 		return errMembership
 	}
-	defer s.membership.Unlock()
+	defer s.membership.RUnlock()
 	ctx, cancel := context.WithTimeoutCause(s.background, requestTimeout, errors.New("its init does not answer"))
 	defer cancel()
 	if m != nil {

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,6 +20,7 @@ import (
 
 	"workbench/cluster/event"
 	"workbench/cluster/observe/probe"
+	"workbench/cluster/pki"
 	"workbench/cluster/plan"
 	"workbench/cluster/state"
 	"workbench/runtime/namespace"
@@ -72,22 +72,7 @@ func (s *Supervisor) etcdEndpoints() []string {
 }
 
 // etcdTLS is how the supervisor is known to etcd.
-func (s *Supervisor) etcdTLS() (*tls.Config, error) {
-	dir := filepath.Join(s.place.PKI(), "etcd")
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "admin.crt"), filepath.Join(dir, "admin.key"))
-	if err != nil {
-		return nil, fmt.Errorf("read etcd credentials: %w", err)
-	}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("read etcd credentials: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("read etcd credentials: no certificate in %s", filepath.Join(dir, "ca.crt"))
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
-}
+func (s *Supervisor) etcdTLS() (*tls.Config, error) { return pki.EtcdAdmin(s.place.PKI()) }
 
 // serviceTLS is how a pod verifies the Service kubernetes.
 func (s *Supervisor) serviceTLS(cfg *rest.Config) (*tls.Config, error) {

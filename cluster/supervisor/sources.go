@@ -45,6 +45,11 @@ func (s *Supervisor) startSources() error {
 	s.sources.Go(func() { s.keepMembers(s.background) })
 	s.sources.Go(func() { s.observeChanges(s.background) })
 	s.sources.Go(func() {
+		if err := s.provisionVolumes(s.background); err != nil {
+			s.log.Error("provision volumes", "cause", err)
+		}
+	})
+	s.sources.Go(func() {
 		if err := s.observe(s.background); err != nil && s.background.Err() == nil {
 			s.log.Error("observe the API", "cause", err)
 			s.rec.Emit(event.SourceState{Source: "watch", Detail: err.Error()})

@@ -64,8 +64,9 @@ type Supervisor struct {
 	proxyMode spec.ProxyMode
 	tracing   sync.Mutex // one connection at a time
 	operating sync.Mutex // one operation at a time
-	// membership is held while a member of etcd is replaced.
-	membership sync.Mutex
+	// membership is held while a member of etcd is replaced, and for reading while
+	// the data of one is damaged.
+	membership sync.RWMutex
 
 	listener net.Listener // the API on the host's loopback
 	agent    string       // the agent program

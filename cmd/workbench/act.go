@@ -15,14 +15,14 @@ type verb struct {
 }
 
 func nodeCommand(o *options) *cobra.Command {
-	cmd := actCommand(o, "node", "NAME", "Kill, stop, start, pause or resume a node, enter it, add or remove one", []verb{
+	cmd := actCommand(o, "node", "NAME", "Kill, stop, start, pause or resume a node, enter it, give it static pods, add or remove one", []verb{
 		{"kill", "Cut the power: SIGKILL to the node's init ends every process in it", "Kill node %s?"},
 		{"stop", "Shut the node down in order", "Stop node %s?"},
 		{"start", "Boot a node that was killed or stopped", ""},
 		{"pause", "Freeze every process of the node", "Pause node %s?"},
 		{"resume", "Let a paused node run on", ""},
 	})
-	cmd.AddCommand(nodeExecCommand(o), nodeAddCommand(o), nodeRemoveCommand(o))
+	cmd.AddCommand(nodeExecCommand(o), nodeManifestsCommand(o), nodeAddCommand(o), nodeRemoveCommand(o))
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/grpclog"
 
 	"workbench/cluster/campaign"
 	"workbench/cluster/campaign/writer"
@@ -75,6 +77,8 @@ func runCampaign(cmd *cobra.Command, o *options, f *campaignFlags) (err error) {
 		Converge: f.converge, Owner: owner(), Dir: filepath.Join(place.Dir(), "campaigns"), Say: func(line string) { fmt.Fprintln(progress, line) },
 	}
 	if !f.noWrites {
+		// Connections that break are what a campaign is about; gRPC tells each.
+		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 		if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 			return fmt.Errorf("make a place for pictures of violations: %w", err)
 		}

@@ -18,13 +18,14 @@ import (
 
 func doctorCommand(o *options) *cobra.Command {
 	var fix, quiet bool
-	var output string
+	var output, file string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what this machine lacks for a lab, and mend it",
 		Long: `Check kernel features, limits, memory and packages. What is missing is named,
 with why it is needed and the command that mends it; --fix does it: it installs
-packages, raises kernel limits until the next reboot, and removes what dead labs left.`,
+packages, raises kernel limits until the next reboot, and removes what dead labs left.
+With -f the checks are those for the lab of a lab file, before it is booted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "" && output != "json" {
@@ -34,7 +35,15 @@ packages, raises kernel limits until the next reboot, and removes what dead labs
 			if err != nil {
 				return err
 			}
-			checks, err := examine(cmd, place, fix)
+			var lab spec.Lab
+			if file != "" {
+				if lab, err = loadLab(cmd, file); err != nil {
+					return err
+				}
+			} else if saved, err := place.Load(); err == nil {
+				lab = saved.Lab
+			}
+			checks, err := examine(cmd, doctor.Options{StateDir: place.State, Lab: lab}, fix)
 			if err != nil {
 				return err
 			}
@@ -52,15 +61,12 @@ packages, raises kernel limits until the next reboot, and removes what dead labs
 	cmd.Flags().BoolVar(&fix, "fix", false, "mend what can be mended")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing of what is well")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "json")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "lab file to check for (YAML; - for standard input)")
 	return cmd
 }
 
 // examine makes the checks, after mending where that is asked for.
-func examine(cmd *cobra.Command, place layout.Lab, fix bool) ([]doctor.Check, error) {
-	options := doctor.Options{StateDir: place.State}
-	if saved, err := place.Load(); err == nil {
-		options.Lab = saved.Lab
-	}
+func examine(cmd *cobra.Command, options doctor.Options, fix bool) ([]doctor.Check, error) {
 	checks, err := doctor.Run(cmd.Context(), options)
 	if err != nil || !fix {
 		return checks, err

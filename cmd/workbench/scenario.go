@@ -34,7 +34,8 @@ func scenarioNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompD
 }
 
 func scenarioRunCommand(o *options) *cobra.Command {
-	var yes, keep bool
+	var yes bool
+	var how schedule
 	cmd := &cobra.Command{
 		Use: "run NAME|FILE", Short: "Run a scenario; the exit code is 0 only if all expectations held", Args: cobra.ExactArgs(1),
 		Long:              "Run a scenario. Whatever happens, also after ctrl+c, its faults are healed and what it\napplied is deleted. The exit code is 0 only if every step could be done, every expectation\nheld, and the lab was whole again.",
@@ -49,15 +50,54 @@ func scenarioRunCommand(o *options) *cobra.Command {
 					return err
 				}
 			}
-			return runScenario(cmd, o, s, keep)
+			return runScenario(cmd, o, s, how)
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave what it applied")
+	cmd.Flags().BoolVar(&how.keep, "keep", false, "leave what it applied")
+	cmd.Flags().DurationVar(&how.every, "every", 0, "run it again, so long after the last run began, until one fails or ctrl+c")
+	cmd.Flags().IntVar(&how.times, "times", 0, "with --every: how often; 0 is no limit")
 	return cmd
 }
 
-func runScenario(cmd *cobra.Command, o *options, s scenario.Scenario, keep bool) error {
+// schedule is how often a scenario is run.
+type schedule struct {
+	every time.Duration
+	times int
+	keep  bool
+}
+
+func (s schedule) validate() error {
+	switch {
+	case s.every < 0:
+		return fmt.Errorf("--every %v: want a positive time", s.every)
+	case s.times < 0 || s.times > 0 && s.every == 0:
+		return fmt.Errorf("--times %d: it goes with --every, such as --every 5m --times 3", s.times)
+	}
+	return nil
+}
+
+// run calls once by the schedule until it fails or ctx ends.
+func (s schedule) run(ctx context.Context, once func() error) error {
+	for n := 1; ; n++ {
+		next := time.NewTimer(s.every)
+		if err := once(); err != nil || s.every == 0 || n == s.times {
+			next.Stop()
+			return err
+		}
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			next.Stop()
+			return nil // between runs nothing is broken
+		}
+	}
+}
+
+func runScenario(cmd *cobra.Command, o *options, s scenario.Scenario, how schedule) error {
+	if err := how.validate(); err != nil {
+		return err
+	}
 	client, place, err := o.client()
 	if err != nil {
 		return err
@@ -65,9 +105,11 @@ func runScenario(cmd *cobra.Command, o *options, s scenario.Scenario, keep bool)
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := cmd.OutOrStdout()
-	return runner.Run(ctx, runner.Config{
-		Scenario: s, Source: client, Lab: client, Kubectl: kubectlOf(place), Owner: owner(), Keep: keep,
-		Say: func(line string) { fmt.Fprintln(out, line) },
+	return how.run(ctx, func() error {
+		return runner.Run(ctx, runner.Config{
+			Scenario: s, Source: client, Lab: client, Kubectl: kubectlOf(place), Owner: owner(), Keep: how.keep,
+			Say: func(line string) { fmt.Fprintln(out, line) },
+		})
 	})
 }
 

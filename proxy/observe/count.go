@@ -39,7 +39,9 @@ func (s *source) count(now time.Time) error {
 	began, live, dirty := s.began, s.ledger.Live(), s.dirty
 	s.began = false
 	s.mu.Unlock()
-	if began || now.Sub(s.matched) >= idleEvery {
+	// A refused connection begins nothing; in nftables mode only the few rules
+	// that count those are read.
+	if began || s.refusals != nil || now.Sub(s.matched) >= idleEvery {
 		s.matched = now
 		if err := s.readHits(); err != nil {
 			return err

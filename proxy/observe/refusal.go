@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,7 +24,7 @@ import (
 type refusals struct {
 	net     *namespace.Net
 	counted []rules.Refusal // the rules of chain refused, then those of ports
-	local   []string
+	local   []string        // the node's addresses that they were written for
 }
 
 // refusalTable is the name of that table, and its two chains that count.
@@ -40,10 +41,14 @@ const (
 func (r *refusals) start(ctx context.Context) error {
 	return r.run(ctx, func(tx *knftables.Transaction) {
 		tx.Add(&knftables.Table{Comment: knftables.PtrTo("packets to services without endpoints, counted by the workbench")})
-		tx.Add(&knftables.Set{Name: refusedSet, Type: "ipv4_addr . inet_proto . inet_service"})
-		tx.Add(&knftables.Set{Name: portsSet, Type: "inet_proto . inet_service"})
+		// A reader before this one may have left it filled.
+		for name, kind := range map[string]string{refusedSet: "ipv4_addr . inet_proto . inet_service", portsSet: "inet_proto . inet_service"} {
+			tx.Add(&knftables.Set{Name: name, Type: kind})
+			tx.Flush(&knftables.Set{Name: name})
+		}
 		for _, name := range []string{refusedChain, portsChain} {
 			tx.Add(&knftables.Chain{Name: name})
+			tx.Flush(&knftables.Chain{Name: name})
 		}
 		for _, hook := range []knftables.BaseChainHook{knftables.InputHook, knftables.ForwardHook, knftables.OutputHook} {
 			chain := knftables.Chain{
@@ -80,7 +85,9 @@ func (r *refusals) run(ctx context.Context, fill func(*knftables.Transaction)) e
 // from 0; the kernel gives them other numbers.
 func (r *refusals) count(ctx context.Context, set *rules.Ruleset) ([]rules.Source, error) {
 	wanted := slices.Clone(set.Refusals)
-	slices.SortStableFunc(wanted, func(a, b rules.Refusal) int { return strings.Compare(a.IP, b.IP) })
+	slices.SortFunc(wanted, func(a, b rules.Refusal) int { // nft may list the same elements in another order
+		return cmp.Or(strings.Compare(a.IP, b.IP), strings.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port), strings.Compare(a.Key, b.Key))
+	})
 	if !slices.Equal(wanted, r.counted) || !slices.Equal(set.NodePortIPs, r.local) {
 		if err := r.run(ctx, func(tx *knftables.Transaction) { write(tx, wanted, set.NodePortIPs) }); err != nil {
 			return nil, err

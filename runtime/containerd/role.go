@@ -1,4 +1,5 @@
-// Package containerd is the entry point of the real containerd.
+// Package containerd is the entry point of the real containerd, with a tap on its
+// events.
 package containerd
 
 import (
@@ -8,6 +9,14 @@ import (
 
 	_ "github.com/containerd/containerd/v2/cmd/containerd/builtins" // its plugins
 	"github.com/containerd/containerd/v2/cmd/containerd/command"
+	"github.com/containerd/containerd/v2/core/metadata"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/plugins"
+	"github.com/containerd/plugin"
+	"github.com/containerd/plugin/registry"
+
+	"workbench/cluster/observe/container"
+	"workbench/cluster/observe/tap"
 )
 
 // Role is containerd's name as argv[0] and as a component of a node.
@@ -15,9 +24,42 @@ const Role = "containerd"
 
 // Main runs containerd with upstream's flags and returns its exit code.
 func Main(args []string) int {
+	registerTap(tap.Inherited())
 	if err := command.App().Run(context.Background(), append([]string{Role}, args...)); err != nil {
 		fmt.Fprintf(os.Stderr, "containerd: %v\n", err)
 		return 1
 	}
 	return 0
+}
+
+// registerTap adds a plugin that hears containerd's events. It runs as long as the
+// process does.
+func registerTap(pipe *tap.Pipe) {
+	registry.Register(&plugin.Registration{
+		Type: plugins.InternalPlugin, ID: "workbench-tap", Requires: []plugin.Type{plugins.EventPlugin, plugins.MetadataPlugin},
+		InitFn: func(ic *plugin.InitContext) (any, error) {
+			node, err := os.Hostname()
+			if err != nil {
+				return nil, fmt.Errorf("name the node of containerd: %w", err)
+			}
+			exchange, err := ic.GetSingle(plugins.EventPlugin)
+			if err != nil {
+				return nil, err
+			}
+			database, err := ic.GetSingle(plugins.MetadataPlugin)
+			if err != nil {
+				return nil, err
+			}
+			store := metadata.NewContainerStore(database.(*metadata.DB))
+			t := &container.Tap{
+				Node: node, Events: exchange.(container.Subscriber), Emit: pipe.Emit,
+				Labels: func(ctx context.Context, id string) (map[string]string, error) {
+					c, err := store.Get(namespaces.WithNamespace(ctx, container.Namespace), id)
+					return c.Labels, err
+				},
+			}
+			go t.Run(ic.Context)
+			return t, nil
+		},
+	})
 }

@@ -141,6 +141,12 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Signal sends a signal; one that has ended does not mind.
 func (p *Process) Signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
 
+// Output is what the process has printed so far.
+func (p *Process) Output() string {
+	text, _ := p.out.now()
+	return text
+}
+
 // AwaitOutput waits until the process has printed what.
 func (l *Lab) AwaitOutput(p *Process, what string) {
 	l.t.Helper()

@@ -5,16 +5,14 @@ package writer
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -23,9 +21,18 @@ import (
 	"workbench/cluster/campaign"
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
+	"workbench/cluster/pki"
 	"workbench/cluster/plan"
 	"workbench/cluster/state"
 	"workbench/runtime/namespace"
+)
+
+// keepAlive is how often idle connections to etcd are tried, the least that gRPC
+// allows, and keepAliveTime how long the answer may take: a member that is frozen
+// is asked no longer then.
+const (
+	keepAlive     = 10 * time.Second
+	keepAliveTime = 2 * time.Second
 )
 
 // Etcd is a store in etcd. Close it.
@@ -36,7 +43,7 @@ type Etcd struct {
 
 // OpenEtcd prepares a client of the lab's etcd.
 func OpenEtcd(place layout.Lab, w *state.World) (*Etcd, error) {
-	secure, err := credentials(filepath.Join(place.PKI(), "etcd"))
+	secure, err := pki.EtcdAdmin(place.PKI())
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +59,7 @@ func OpenEtcd(place layout.Lab, w *state.World) (*Etcd, error) {
 	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, TLS: secure, Logger: zap.NewNop(),
-		// A member that is frozen or cut off must not be asked for ever.
-		DialKeepAliveTime: campaign.KeepAlive, DialKeepAliveTimeout: campaign.KeepAlive,
+		DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAliveTime,
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return ns.DialContext(ctx, "tcp", address)
 		})},
@@ -71,22 +77,6 @@ func (e *Etcd) Close() error {
 		err = nsErr
 	}
 	return err
-}
-
-func credentials(dir string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "admin.crt"), filepath.Join(dir, "admin.key"))
-	if err != nil {
-		return nil, fmt.Errorf("read etcd credentials: %w", err)
-	}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("read etcd credentials: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("read etcd credentials: no certificate in %s", filepath.Join(dir, "ca.crt"))
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 // labNetwork is where the fabric's bridge is: the namespace of lab init, the

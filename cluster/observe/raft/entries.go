@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"context"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -97,7 +98,7 @@ func (e *entries) forget(i int) {
 }
 
 // report emits what is new, if it is time.
-func (e *entries) report(now time.Time, leads bool, applied uint64) {
+func (e *entries) report(ctx context.Context, now time.Time, leads bool, applied uint64) {
 	if leads != e.leads {
 		e.leads, e.waiting = leads, nil
 		e.revs.enable(leads)
@@ -110,7 +111,7 @@ func (e *entries) report(now time.Time, leads bool, applied uint64) {
 	}
 	out := event.RaftEntries{Node: e.tap.node, Last: e.last, Runs: e.runs, Fresh: e.fresh}
 	if leads {
-		out.Entries, out.Skipped = e.describe(now, applied), e.skipped
+		out.Entries, out.Skipped = e.describe(ctx, now, applied), e.skipped
 	}
 	if len(out.Runs) == 0 && len(out.Entries) == 0 && !out.Fresh {
 		return
@@ -121,12 +122,12 @@ func (e *entries) report(now time.Time, leads bool, applied uint64) {
 
 // describe is what the new entries mean, and earlier ones whose revision is
 // known now.
-func (e *entries) describe(now time.Time, applied uint64) []event.RaftEntry {
+func (e *entries) describe(ctx context.Context, now time.Time, applied uint64) []event.RaftEntry {
 	var out []event.RaftEntry
 	var left []waiting
 	for _, w := range e.waiting {
 		if w.Index <= applied {
-			w.Revision = e.revs.take(w.write)
+			w.Revision = e.revs.take(ctx, w.meaning)
 		}
 		if w.Revision != 0 {
 			out = append(out, w.RaftEntry)
@@ -141,7 +142,7 @@ func (e *entries) describe(now time.Time, applied uint64) []event.RaftEntry {
 		m := meaningOf(entry)
 		if m.write != (writeID{}) {
 			if m.Index <= applied {
-				m.Revision = e.revs.take(m.write)
+				m.Revision = e.revs.take(ctx, m)
 			}
 			if m.Revision == 0 {
 				left = append(left, waiting{m, now})

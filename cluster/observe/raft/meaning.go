@@ -17,6 +17,7 @@ import (
 type meaning struct {
 	event.RaftEntry
 	write writeID // zero for an entry that writes no key
+	when  *int64  // the write happens only if its key was last written at this revision, 0 for never
 }
 
 // writeID tells writes apart: the key and, of a put, a hash of its value. The
@@ -114,6 +115,19 @@ func (m *meaning) txn(t *etcdserverpb.TxnRequest) {
 		}
 	}
 	m.If, m.More = len(t.GetCompare()) > 0, max(writes-1, 0)
+	m.when = onlyWhen(t.GetCompare(), m.write.key)
+}
+
+// onlyWhen is the revision that a condition wants a key to be at, as
+// kube-apiserver's transactions do; nil where there is no such condition.
+func onlyWhen(all []*etcdserverpb.Compare, key string) *int64 {
+	for _, c := range all {
+		if c.GetTarget() == etcdserverpb.Compare_MOD && c.GetResult() == etcdserverpb.Compare_EQUAL && string(c.GetKey()) == key && len(c.GetRangeEnd()) == 0 {
+			revision := c.GetModRevision()
+			return &revision
+		}
+	}
+	return nil
 }
 
 // confChange names a change of the membership.

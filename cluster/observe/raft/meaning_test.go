@@ -104,7 +104,7 @@ func TestRevisionsFollowWrites(t *testing.T) {
 		return m.write
 	}
 	r.add([]*mvccpb.Event{event("a", "1", 5)})
-	if rev := r.take(id("a", "1")); rev != 0 {
+	if rev := r.take(t.Context(), meaning{write: id("a", "1")}); rev != 0 {
 		t.Errorf("a follower's write has revision %d", rev)
 	}
 	r.enable(true)
@@ -114,7 +114,7 @@ func TestRevisionsFollowWrites(t *testing.T) {
 		id   writeID
 		want int64
 	}{{id("a", "1"), 6}, {id("a", "3"), 0}, {id("a", "2"), 8}, {id("a", "1"), 7}, {writeID{key: "a"}, 9}, {writeID{key: "a"}, 0}} {
-		if got := r.take(c.id); got != c.want {
+		if got := r.take(t.Context(), meaning{write: c.id}); got != c.want {
 			t.Errorf("the write %v has revision %d, want %d", c.id, got, c.want)
 		}
 	}

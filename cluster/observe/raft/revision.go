@@ -3,7 +3,9 @@ package raft
 import (
 	"context"
 	"hash/fnv"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/server/v3/storage/mvcc"
@@ -14,8 +16,11 @@ const maxRevisions = 4096
 
 // revisions are the writes that the member's store applied, from an in-process
 // watch of all keys. A log entry's write is the first one not taken yet with
-// its key and value.
+// its key and value, and, where the entry has a condition, with the revision
+// before it that the condition wants: of two deletes of a key under way it is
+// the one that happened.
 type revisions struct {
+	kv    atomic.Pointer[mvcc.WatchableKV] // set while it follows
 	mu    sync.Mutex
 	byID  map[writeID][]int64
 	order []writeID // oldest first
@@ -26,6 +31,8 @@ func newRevisions() *revisions { return &revisions{byID: map[writeID][]int64{}} 
 
 // follow takes writes until ctx ends. Without its watch no revision is known.
 func (r *revisions) follow(ctx context.Context, kv mvcc.WatchableKV) {
+	r.kv.Store(&kv)
+	defer r.kv.Store(nil)
 	ws := kv.NewWatchStream()
 	defer ws.Close()
 	if _, err := ws.Watch(ctx, 0, []byte{0}, []byte{}, 0); err != nil {
@@ -75,22 +82,45 @@ func (r *revisions) add(events []*mvccpb.Event) {
 	}
 }
 
-func (r *revisions) drop(id writeID) {
-	if left := r.byID[id]; len(left) > 1 {
-		r.byID[id] = left[1:]
+// drop forgets the oldest write of an ID.
+func (r *revisions) drop(id writeID) { r.dropAt(id, 0) }
+
+func (r *revisions) dropAt(id writeID, i int) {
+	if left := r.byID[id]; i < len(left)-1 || i > 0 {
+		r.byID[id] = slices.Delete(left, i, min(i+1, len(left)))
 	} else {
 		delete(r.byID, id)
 	}
 }
 
-// take is the revision of a write; 0 where none is known.
-func (r *revisions) take(id writeID) int64 {
+// take is the revision of a write; 0 where none is known, as when its condition
+// did not hold.
+func (r *revisions) take(ctx context.Context, m meaning) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.byID[id]) == 0 {
-		return 0
+	for i, rev := range r.byID[m.write] {
+		if m.when == nil || r.followed(ctx, m.write.key, rev, *m.when) {
+			r.dropAt(m.write, i)
+			return rev
+		}
 	}
-	rev := r.byID[id][0]
-	r.drop(id)
-	return rev
+	return 0
+}
+
+// followed says whether the write of a key at rev came after the one at before,
+// 0 for none. Where the store does not know any more it may have.
+func (r *revisions) followed(ctx context.Context, key string, rev, before int64) bool {
+	kv := r.kv.Load()
+	if kv == nil || rev < 2 {
+		return true
+	}
+	was, err := (*kv).Range(ctx, []byte(key), nil, mvcc.RangeOptions{Rev: rev - 1, Limit: 1})
+	switch {
+	case err != nil:
+		return true // compacted
+	case len(was.KVs) == 0:
+		return before == 0
+	default:
+		return was.KVs[0].GetModRevision() == before
+	}
 }

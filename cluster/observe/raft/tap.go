@@ -129,7 +129,7 @@ func (t *Tap) Sample(ctx context.Context, server *etcdserver.EtcdServer, withLog
 		following.Go(func() { log.revs.follow(ctx, server.KV()) })
 		more = func(s *event.RaftStatus) {
 			s.Last = max(s.Last, log.poll())
-			log.report(time.Now(), s.Role == event.RaftLeader, s.Applied)
+			log.report(ctx, time.Now(), s.Role == event.RaftLeader, s.Applied)
 			disk.report(time.Now(), server)
 		}
 	}

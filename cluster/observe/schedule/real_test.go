@@ -68,7 +68,7 @@ func await[B event.Body](t testing.TB, j *journal, what string, wanted func(B) b
 
 // run starts a real scheduler; stop waits for its end. Emit nil leaves the
 // recorder out.
-func run(t testing.TB, rest *rest.Config, profiles []config.KubeSchedulerProfile, emit Emit) (stop func()) {
+func run(t testing.TB, rest *rest.Config, profiles []config.KubeSchedulerProfile, emit Emit, more ...scheduler.Option) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(background(t))
 	client := clientFor(t, rest)
@@ -76,7 +76,7 @@ func run(t testing.TB, rest *rest.Config, profiles []config.KubeSchedulerProfile
 	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: client.EventsV1()})
 	broadcaster.StartRecordingToSink(ctx.Done())
 	sched, err := scheduler.New(ctx, client, informers, nil, schedulerprofile.NewRecorderFactory(broadcaster),
-		scheduler.WithKubeConfig(rest), scheduler.WithProfiles(profiles...))
+		append(more, scheduler.WithKubeConfig(rest), scheduler.WithProfiles(profiles...))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"workbench/cluster/event"
@@ -33,8 +34,12 @@ type Pipe struct {
 	lost atomic.Int64
 }
 
-// Inherited is the pipe that the node's init gave this process.
-func Inherited() *Pipe { return New(os.NewFile(FD, "events")) }
+// Inherited is the pipe that the node's init gave this process. What the process
+// starts does not get it: the init would wait for its end too.
+func Inherited() *Pipe {
+	syscall.CloseOnExec(FD)
+	return New(os.NewFile(FD, "events"))
+}
 
 // New writes to w from a goroutine that lives as long as the process. A nil or
 // closed pipe is no error: the component then runs unobserved.

@@ -83,11 +83,14 @@ func projectService(s *corev1.Service) event.KubeService {
 		Meta:        projectMeta(s),
 		ServiceType: string(s.Spec.Type),
 		ClusterIP:   s.Spec.ClusterIP,
+		ExternalIPs: s.Spec.ExternalIPs,
 		Selector:    s.Spec.Selector,
 		Pulse:       s.Annotations[event.PulseAnnotation],
 	}
-	for _, i := range s.Status.LoadBalancer.Ingress {
-		b.LoadBalancer = append(b.LoadBalancer, i.IP)
+	for _, ingress := range s.Status.LoadBalancer.Ingress {
+		if ingress.IP != "" {
+			b.LoadBalancer = append(b.LoadBalancer, ingress.IP)
+		}
 	}
 	for _, p := range s.Spec.Ports {
 		port := fmt.Sprint(p.Port)

@@ -22,7 +22,10 @@ type Lab struct {
 	left  key.Binding
 	right key.Binding
 	focus key.Binding
+	enter key.Binding
 	leave key.Binding
+
+	inside inside
 }
 
 // New is the screen at its start.
@@ -34,7 +37,8 @@ func New() *Lab {
 		list:  screen.NewListKeys(),
 		left:  bind("←", "node to the left", "left"),
 		right: bind("→", "node to the right", "right"),
-		focus: bind("tab", "components", "tab", "shift+tab", "enter"),
+		focus: bind("tab", "components", "tab", "shift+tab"),
+		enter: bind("enter", "inside", "enter"),
 		leave: bind("esc", "back to the nodes", "esc"),
 	}
 	l.list.Up.SetHelp("↑/k", "node or component above")
@@ -50,7 +54,7 @@ func (l *Lab) About() screen.About {
 
 // Keys implements screen.Screen.
 func (l *Lab) Keys() []key.Binding {
-	return append(append([]key.Binding{l.focus}, screen.FaultKeys()...), l.left, l.right, l.list.Up, l.list.Down, l.leave)
+	return append(append([]key.Binding{l.focus, l.enter}, screen.FaultKeys()...), l.left, l.right, l.list.Up, l.list.Down, l.leave)
 }
 
 // Handle implements screen.Screen.
@@ -62,10 +66,14 @@ func (l *Lab) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 		l.moveBy(msg, cx)
 	case tea.KeyPressMsg:
 		switch {
+		case key.Matches(msg, l.enter):
+			l.inside.open, cx.Selection.InComponents = !l.inside.open, false
+		case key.Matches(msg, l.focus) && l.inside.open:
+			l.inside.next()
 		case key.Matches(msg, l.focus):
 			cx.Selection.InComponents = !cx.Selection.InComponents
 		case key.Matches(msg, l.leave):
-			cx.Selection.InComponents = false
+			l.inside.open, cx.Selection.InComponents = false, false
 		case key.Matches(msg, l.left):
 			l.step(cx, -1)
 		case key.Matches(msg, l.right):
@@ -94,6 +102,9 @@ func (l *Lab) moveBy(msg tea.Msg, cx *screen.Context) bool {
 	if n == nil {
 		return false
 	}
+	if l.inside.open {
+		return l.moveInside(msg, cx, n)
+	}
 	if cx.Selection.InComponents {
 		names := n.TopologyNode.Components
 		at, ok := l.list.Move(msg, max(slices.Index(names, cx.Selection.Component), 0), len(names))
@@ -114,6 +125,15 @@ func (l *Lab) moveBy(msg tea.Msg, cx *screen.Context) bool {
 	default:
 		cx.Selection.Node = order[to].Name
 	}
+	return ok
+}
+
+// moveInside moves in the chosen part of the view into a node.
+func (l *Lab) moveInside(msg tea.Msg, cx *screen.Context, n *state.Node) bool {
+	_, t := insideTable(cx, n, l.inside.part)
+	at := &l.inside.cursor[l.inside.part]
+	to, ok := l.list.Move(msg, min(*at, max(len(t.Rows)-1, 0)), len(t.Rows))
+	*at = max(to, 0)
 	return ok
 }
 
@@ -143,6 +163,10 @@ func (l *Lab) Draw(s widget.Surface, cx *screen.Context) {
 	w, h := s.Size()
 	if cx.Node() == nil {
 		s.Fit(1, 0, w-2, cx.Styles.Muted, "the lab has no nodes yet")
+		return
+	}
+	if l.inside.open {
+		l.inside.draw(s, cx)
 		return
 	}
 	switch cx.Room {

@@ -62,7 +62,7 @@ func flowLines(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService, w 
 	st := cx.Styles
 	var out []line
 	for i, f := range s.Frontends {
-		l := line{{st.Strong, pad(frontend(f)+"/"+s.Protocol, 24)}, {st.Muted, " " + frontendWords(f) + " "}}
+		l := line{{st.Strong, pad(frontend(f)+"/"+s.Protocol, 24)}, {st.Muted, " " + frontendWords(cx.World.FrontendKind(s, f), f) + " "}}
 		if i == 0 {
 			l = append(l, span{st.Text, fmt.Sprintf("  %d conns", s.Count.Conns)}, span{st.Accent, "  " + rateText(cx, s) + "  "}, span{st.Accent, sparkline(cx, s, 20)})
 		}

@@ -21,8 +21,8 @@ func frontend(f event.ProxyFrontend) string {
 	return ip + ":" + strconv.Itoa(f.Port)
 }
 
-func frontendWords(f event.ProxyFrontend) string {
-	name := map[string]string{"cluster": "cluster IP", "node": "node port", "external": "external IP", "loadbalancer": "load balancer"}[f.Kind]
+func frontendWords(kind string, f event.ProxyFrontend) string {
+	name := map[string]string{"cluster": "cluster IP", "node": "node port", "external": "external IP", "loadbalancer": "load balancer IP"}[kind]
 	if f.Policy == "local" {
 		return name + ", local policy"
 	}

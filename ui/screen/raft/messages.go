@@ -93,8 +93,8 @@ const (
 func (r *Raft) messages(s widget.Surface, cx *screen.Context, names []string) {
 	w, h := s.Size()
 	st, span := cx.Styles, messageSpans()[r.messageZoom]
-	s.Rule(0, st, "Messages  last "+span.String())
-	letterKey(s, st)
+	title := "Messages  last " + span.String()
+	s.Rule(0, st, title)
 	right := 0
 	if w >= 70 {
 		right = laneSum
@@ -105,6 +105,7 @@ func (r *Raft) messages(s widget.Surface, cx *screen.Context, names []string) {
 	}
 	start := cx.Now.Add(-span)
 	lanes := pairs(cx, names, start)
+	letterKey(s, st, widget.Width(title)+6, lanes, start)
 	if len(lanes) == 0 {
 		s.Fit(1, 1, w-2, st.Muted, "no message seen: a single member has no peers, or the relay is off")
 		return
@@ -168,25 +169,56 @@ func laneText(cx *screen.Context, p *state.RaftPair) (string, themes.Style) {
 	}
 }
 
-// letterKey explains the letters, as far as there is room.
-func letterKey(s widget.Surface, st *themes.Styles) {
+// keyed are the letters in the order of the key, with what they say.
+var keyed = []struct {
+	kinds []event.RaftKind
+	text  string
+}{
+	{[]event.RaftKind{event.RaftAppend}, "A append"},
+	{[]event.RaftKind{event.RaftAck}, "a ack"},
+	{[]event.RaftKind{event.RaftHeartbeat, event.RaftHeartbeatAck}, "· heartbeat"},
+	{[]event.RaftKind{event.RaftPreVote}, "P pre-vote"},
+	{[]event.RaftKind{event.RaftVote}, "V vote"},
+	{[]event.RaftKind{state.RaftDropped}, "x lost"},
+	{[]event.RaftKind{event.RaftVoteGranted, event.RaftPreVoteGranted}, "p v granted"},
+	{[]event.RaftKind{event.RaftAckRefused, event.RaftVoteRefused, event.RaftPreVoteRefused}, "n refused"},
+	{[]event.RaftKind{event.RaftSnapshot}, "S snapshot"},
+	{[]event.RaftKind{event.RaftTimeoutNow}, "T take over"},
+	{[]event.RaftKind{event.RaftPropose}, "w passed on"},
+	{[]event.RaftKind{event.RaftReadIndex, event.RaftReadIndexResp}, "r read"},
+	{[]event.RaftKind{event.RaftOther}, "? other"},
+}
+
+// letterKey explains the letters right of a title: all where there is room,
+// otherwise those in view first, and of the others as many as fit.
+func letterKey(s widget.Surface, st *themes.Styles, title int, lanes []*state.RaftPair, since time.Time) {
 	w, _ := s.Size()
-	items := []struct {
-		text  string
-		style themes.Style
-	}{
-		{"A append", st.Strong}, {"a ack", st.Text}, {"· heartbeat", st.Muted}, {"P pre-vote", st.PreCandidate}, {"V vote", st.Candidate}, {"x lost", st.Bad},
-		{"p v granted", st.Text}, {"n refused", st.Warn}, {"w write passed on", st.Text}, {"r read index", st.Muted}, {"S snapshot", st.Warn},
+	seen := map[event.RaftKind]bool{}
+	for _, p := range lanes {
+		for _, m := range p.Marks {
+			if m.At < since.UnixMicro() {
+				continue
+			}
+			seen[m.Kind] = seen[m.Kind] || !m.Lost
+			seen[state.RaftDropped] = seen[state.RaftDropped] || m.Lost
+		}
 	}
-	room, n := w-30, 0
-	for ; n < len(items); n++ {
-		if room -= widget.Width(items[n].text) + 2; room < 0 {
-			break
+	shown := make([]bool, len(keyed))
+	room := w - title - 2
+	for _, inView := range []bool{true, false} {
+		for i, item := range keyed {
+			need := widget.Width(item.text) + 2
+			if !shown[i] && need <= room && (!inView || slices.ContainsFunc(item.kinds, func(k event.RaftKind) bool { return seen[k] })) {
+				shown[i] = true
+				room -= need
+			}
 		}
 	}
 	x := w - 2
-	for _, item := range slices.Backward(items[:n]) {
-		x = s.Right(x, 0, item.style, item.text+" ")
-		x = s.Right(x, 0, st.Border, " ")
+	for i, item := range slices.Backward(keyed) {
+		if shown[i] {
+			x = s.Right(x, 0, letters[item.kinds[0]].style(st), item.text+" ")
+			x = s.Right(x, 0, st.Border, " ")
+		}
 	}
 }

@@ -122,7 +122,7 @@ func (r *Raft) Draw(s widget.Surface, cx *screen.Context) {
 		s.Fit(1, 0, w-2, cx.Styles.Muted, "no etcd member has reported yet")
 		return
 	}
-	headline(s, cx, len(names))
+	headline(s, cx, len(names)+len(cx.World.Raft.Strangers()))
 	y := 2
 	t := r.table(cx, names)
 	t.Draw(s.Sub(0, y, w, min(len(names)+1, h-y)), cx.Styles)
@@ -158,7 +158,7 @@ func (r *Raft) sections(cx *screen.Context, names []string) [sectionCount]sectio
 	}
 	if len(cx.World.Raft.Pairs) > 0 {
 		lanes := len(pairs(cx, names, cx.Now.Add(-messageSpans()[r.messageZoom])))
-		out[sectionMessages] = section{least: min(max(lanes, 1), 4) + 2, most: max(lanes, 1) + 2,
+		out[sectionMessages] = section{least: min(max(lanes, 1), 2) + 2, most: max(lanes, 1) + 2,
 			draw: func(s widget.Surface, cx *screen.Context) { r.messages(s, cx, names) }}
 	}
 	out[sectionElection] = section{least: len(names) + 2, most: 2*len(names) + 2, draw: func(s widget.Surface, cx *screen.Context) { r.swimlane(s, cx, names) }}

@@ -123,7 +123,8 @@ func markOf(st *themes.Styles, role event.RaftRoleName) mark {
 // election.
 func terms(s widget.Surface, cx *screen.Context, m *state.Member, column func(time.Time) int, below bool) {
 	w, _ := s.Size()
-	free, term := 0, uint64(0)
+	var labels []termLabel
+	term := uint64(0)
 	write := func(x int, term uint64) {
 		text := fmt.Sprintf("t%d", term)
 		if below {
@@ -131,9 +132,12 @@ func terms(s widget.Surface, cx *screen.Context, m *state.Member, column func(ti
 		} else {
 			x += 3
 		}
-		if x >= free && x+len(text) <= w {
-			s.Text(x, 0, cx.Styles.Muted, text)
-			free = x + len(text) + 1
+		// Of terms too close to each other the last one is told: it goes on.
+		for n := len(labels); n > 0 && labels[n-1].x+len(labels[n-1].text) >= x; n = len(labels) {
+			labels = labels[:n-1]
+		}
+		if x+len(text) <= w {
+			labels = append(labels, termLabel{x, text})
 		}
 	}
 	edge := true
@@ -154,6 +158,15 @@ func terms(s widget.Surface, cx *screen.Context, m *state.Member, column func(ti
 	if edge && term != 0 {
 		write(0, term)
 	}
+	for _, l := range labels {
+		s.Text(l.x, 0, cx.Styles.Muted, l.text)
+	}
+}
+
+// termLabel is a term at a column.
+type termLabel struct {
+	x    int
+	text string
 }
 
 // axis writes how long ago each part of the lanes was.

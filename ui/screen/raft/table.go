@@ -18,8 +18,8 @@ func (r *Raft) table(cx *screen.Context, names []string) widget.Table {
 		{Title: "MEMBER"}, {Title: "ROLE"}, {Title: "TERM", Right: true}, {Title: "VOTE", Drop: 5},
 		{Title: "LAST", Right: true, Drop: 6}, {Title: "COMMIT", Right: true}, {Title: "APPLIED", Right: true, Drop: 3},
 		{Title: "MATCH/NEXT", Right: true, Drop: 2}, {Title: "FLOW", Drop: 8}, {Title: "BEHIND", Right: true, Drop: 4},
-		{Title: "HEARD", Right: true, Drop: 1}, {Title: "FSYNC p50 p99", Right: true, Drop: 7}, {Title: "BACKEND p99", Right: true, Drop: 11},
-		{Title: "DB", Right: true, Drop: 9}, {Title: "USED", Right: true, Drop: 12}, {Title: "LINK", Drop: 13}, {Title: "PROCESS"}, {Title: "ID", Drop: 10},
+		{Title: "HEARD", Right: true, Drop: 1}, {Title: "FSYNC p50 p99", Right: true, Drop: 7}, {Title: "BACKEND p99", Right: true, Drop: 14},
+		{Title: "DB", Right: true, Drop: 9}, {Title: "QUOTA", Right: true, Drop: 11}, {Title: "USED", Right: true, Drop: 12}, {Title: "LINK", Drop: 13}, {Title: "PROCESS"}, {Title: "ID", Drop: 10},
 	}}
 	for _, name := range names {
 		t.Rows = append(t.Rows, tableRow(cx, cx.World.Raft.Members[name]))
@@ -41,7 +41,7 @@ func tableRow(cx *screen.Context, m *state.Member) []widget.Cell {
 		text(widget.Count(m.Term)), text(dash(m.Vote)), text(widget.Count(m.Last)), text(widget.Count(m.Commit)),
 		text(widget.Count(m.Applied)), text(match), text(flow), text(behind), heard(cx, m),
 		text(latencies(disk.Fsync)), text(bound(disk.Commit, disk.Commit.P99)),
-		text(size(max(m.DBBytes, disk.DBBytes))), text(usedShare(disk.DBInUse, disk.DBBytes)), link(cx, m.Node),
+		text(size(max(m.DBBytes, disk.DBBytes))), quota(cx, m), text(usedShare(disk.DBInUse, disk.DBBytes)), link(cx, m.Node),
 		{Text: process.Glyph + " " + process.Word, Style: process.Style}, {Text: m.MemberID, Style: st.Muted},
 	}
 }
@@ -100,6 +100,36 @@ func bound(l event.RaftLatency, d time.Duration) string {
 	default:
 		return "<" + widget.Short(d)
 	}
+}
+
+// Shares of its quota, in per cent, from which on the size of a database is a
+// warning, and from which on it is trouble.
+const (
+	quotaWarn = 80
+	quotaFull = 95
+)
+
+// quotaShare is how much of its quota a member's database file takes, in per
+// cent; false where it is not known.
+func quotaShare(m *state.Member) (share int64, ok bool) {
+	if m.Disk == nil || m.Disk.QuotaBytes <= 0 || m.Role == "" {
+		return 0, false
+	}
+	return max(m.DBBytes, m.Disk.DBBytes) * 100 / m.Disk.QuotaBytes, true
+}
+
+func quota(cx *screen.Context, m *state.Member) widget.Cell {
+	st := cx.Styles
+	share, ok := quotaShare(m)
+	switch {
+	case !ok:
+		return widget.Cell{Text: "-", Style: st.Muted}
+	case share >= quotaFull:
+		return widget.Cell{Text: fmt.Sprintf("%d%% of %s", share, widget.Bytes(m.Disk.QuotaBytes)), Style: st.Bad}
+	case share >= quotaWarn:
+		return widget.Cell{Text: fmt.Sprintf("%d%% of %s", share, widget.Bytes(m.Disk.QuotaBytes)), Style: st.Warn}
+	}
+	return widget.Cell{Text: fmt.Sprintf("%d%% of %s", share, widget.Bytes(m.Disk.QuotaBytes)), Style: st.Text}
 }
 
 // usedShare is how much of the database file holds data.

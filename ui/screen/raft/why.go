@@ -29,6 +29,8 @@ type standing struct {
 	leader   string
 	quorum   int
 	members  int // voters
+	// strangers are members that never reported, learners or voters.
+	strangers []string
 }
 
 // deaf is how long a leader must not have heard a member for it to count as cut
@@ -57,6 +59,12 @@ func standingOf(cx *screen.Context) standing {
 			out.cut = append(out.cut, name)
 		default:
 			out.voting = append(out.voting, name)
+		}
+	}
+	for _, id := range cx.World.Raft.Strangers() {
+		out.strangers = append(out.strangers, id)
+		if !cx.World.Raft.Members[leader].Progress[id].Learner {
+			out.members++
 		}
 	}
 	out.quorum = out.members/2 + 1
@@ -165,7 +173,27 @@ func absent(cx *screen.Context, now standing) []string {
 	for _, name := range now.learners {
 		out = append(out, name+" is a learner: it gets the log and counts for no quorum until it is promoted.")
 	}
-	return append(out, lagging(cx, now)...)
+	for _, id := range now.strangers {
+		if cx.World.Raft.Members[cx.World.Raft.Leader()].Progress[id].Learner {
+			out = append(out, "Member "+id+" was added as a learner and is not heard of: it counts for no quorum, and gets the log when it starts.")
+			continue
+		}
+		out = append(out, "Member "+id+" was added and is not heard of: it counts for the quorum and cannot vote before it starts.")
+	}
+	return append(append(out, lagging(cx, now)...), filling(cx)...)
+}
+
+// filling says whose database comes near its quota, at which etcd refuses writes.
+func filling(cx *screen.Context) []string {
+	var out []string
+	for _, name := range members(cx) {
+		m := cx.World.Raft.Members[name]
+		if share, ok := quotaShare(m); ok && share >= quotaWarn {
+			out = append(out, fmt.Sprintf("%s's database takes %d%% of its quota of %s: at 100%% etcd raises the alarm NOSPACE and takes no more writes; compact and defragment it.",
+				name, share, widget.Bytes(m.Disk.QuotaBytes)))
+		}
+	}
+	return out
 }
 
 // cutOff says what a member that the leader does not hear is doing.

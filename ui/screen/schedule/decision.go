@@ -63,8 +63,8 @@ func (s *Schedule) heading(p *page, cx *screen.Context, pod string, c *state.Cyc
 	}
 	all := s.attempts(cx)
 	pair("attempt", fmt.Sprint(c.Attempt))
-	if n := len(all); s.back > 0 {
-		l = append(l, span{-1, st.Warn, fmt.Sprintf(" (%d of %d, not the newest)", n-s.back, n)})
+	if n, back := len(all), s.behind(cx); back > 0 {
+		l = append(l, span{-1, st.Warn, fmt.Sprintf(" (%d of %d, not the newest)", n-back, n)})
 	}
 	pair("queued", widget.Short(c.Queued))
 	pair("cycle", widget.Short(c.Took))

@@ -19,8 +19,8 @@ type podRow struct {
 	last  *state.Cycle
 	tries int
 	queue event.SchedQueued // zero when it is in no queue
-	// pending is the pod as the API has it, where no scheduler told of it.
-	pending *event.KubePod
+	// pod is the pod as the API has it, where no scheduler told of it.
+	pod *event.KubePod
 }
 
 // pods are those that a scheduler worked on or has in a queue, and pending ones
@@ -45,9 +45,10 @@ func (s *Schedule) pods(cx *screen.Context) []podRow {
 		}
 	}
 	for key, p := range cx.World.Kube.Pods {
-		if p.Phase == "Pending" && p.Node == "" && rows[key] == nil {
+		waits := p.Phase == "Pending" && p.Node == ""
+		if (waits || key == cx.Selection.Pod) && rows[key] == nil { // one that another screen selected is shown in any case
 			r := get(key)
-			r.pending, r.at = p, p.Created
+			r.pod, r.at = p, p.Created
 		}
 	}
 	out := make([]podRow, 0, len(rows))
@@ -106,6 +107,8 @@ func (r *podRow) word(cx *screen.Context) widget.Lamp {
 		return widget.Lamp{Glyph: "✗", Style: st.Bad, Word: "unschedulable"}
 	}
 	switch {
+	case r.pod != nil && r.pod.Node != "":
+		return widget.Lamp{Glyph: "·", Style: st.Muted, Word: "not seen"}
 	case r.last == nil:
 		return widget.Lamp{Glyph: "○", Style: st.Warn, Word: "not taken up"}
 	case r.last.Bind.Outcome == event.SchedBound:
@@ -134,6 +137,9 @@ func (s *Schedule) drawPods(surface widget.Surface, cx *screen.Context, pods []p
 	for _, r := range pods {
 		lamp := r.word(cx)
 		node, took, profile, tries := "-", "-", "-", r.queue.Attempts
+		if r.pod != nil && r.pod.Node != "" {
+			node = r.pod.Node
+		}
 		if r.last != nil {
 			took, profile, tries = widget.Short(r.last.Took), r.last.Profile, max(r.last.Attempt, tries)
 			if r.last.Node != "" {

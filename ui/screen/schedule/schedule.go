@@ -30,9 +30,10 @@ const (
 type Schedule struct {
 	keys keys
 	pane pane
-	// back is how many attempts before the pod's newest one are shown: 0 is the
-	// newest.
+	// back is how many attempts before the newest one of the pod of are shown: 0
+	// is the newest. Another screen may have selected another pod since.
 	back int
+	of   string
 	// scroll is the first line of the decision, shift the first node.
 	scroll, shift int
 	raw           bool
@@ -123,9 +124,9 @@ func (s *Schedule) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 func (s *Schedule) handle(press tea.KeyPressMsg, cx *screen.Context) {
 	switch k := s.keys; {
 	case key.Matches(press, k.before):
-		s.back, s.scroll = min(s.back+1, max(len(s.attempts(cx))-1, 0)), 0
+		s.back, s.of, s.scroll = min(s.behind(cx)+1, max(len(s.attempts(cx))-1, 0)), s.pod(cx), 0
 	case key.Matches(press, k.after):
-		s.back, s.scroll = max(s.back-1, 0), 0
+		s.back, s.of, s.scroll = max(s.behind(cx)-1, 0), s.pod(cx), 0
 	case key.Matches(press, k.pane):
 		s.pane = (s.pane + 1) % panes
 	case key.Matches(press, k.raw):
@@ -162,6 +163,14 @@ func (s *Schedule) pod(cx *screen.Context) string {
 	return ""
 }
 
+// behind is how many attempts before the newest one of the selected pod are shown.
+func (s *Schedule) behind(cx *screen.Context) int {
+	if s.of != s.pod(cx) {
+		return 0
+	}
+	return s.back
+}
+
 // attempts are the cycles of the selected pod, oldest first.
 func (s *Schedule) attempts(cx *screen.Context) []*state.Cycle {
 	return cx.World.Sched.Attempts(s.pod(cx))
@@ -173,7 +182,7 @@ func (s *Schedule) cycle(cx *screen.Context) *state.Cycle {
 	if len(all) == 0 {
 		return nil
 	}
-	return all[max(len(all)-1-s.back, 0)]
+	return all[max(len(all)-1-s.behind(cx), 0)]
 }
 
 // Draw implements screen.Screen.

@@ -32,7 +32,7 @@ func (d *decision) score() {
 		width = max(width, 28)
 	}
 	columns := d.columns(rows, width, room)
-	head := line{{1, st.Title, widget.Clip("SCORE (normalised x weight)", d.names()-2)}}
+	head := line{{1, st.Title, d.scoreTitle()}}
 	for i, row := range columns {
 		style := st.Muted
 		if d.node(row) == d.c.Node {
@@ -46,6 +46,15 @@ func (d *decision) score() {
 	d.page.add(head...)
 	d.points(columns, width, change)
 	d.totals(rows, columns, width, change)
+}
+
+// scoreTitle says what the numbers are, in what the first column has room for.
+func (d *decision) scoreTitle() string {
+	long, short := "SCORE (normalised x weight)", "SCORE (norm. x weight)"
+	if widget.Width(long) < d.names()-1 {
+		return long
+	}
+	return short
 }
 
 // scored are the rows with scores, best first.

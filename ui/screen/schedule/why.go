@@ -14,13 +14,16 @@ import (
 // why says in words how it stands with a pod: why it is where it is, or why it
 // is pending and what it waits for.
 func (s *Schedule) why(p *page, cx *screen.Context, pod string, c *state.Cycle) {
-	text, style := explain(cx, pod, c, s.back == 0)
+	text, style := explain(cx, pod, c, s.behind(cx) == 0)
 	p.words(6, span{1, cx.Styles.Title, "WHY"}, style, text)
 }
 
 func explain(cx *screen.Context, pod string, c *state.Cycle, newest bool) (string, themes.Style) {
 	st := cx.Styles
 	if c == nil {
+		if text := elsewhere(cx, pod); text != "" {
+			return text, st.Muted
+		}
 		return untried(cx, pod), st.Warn
 	}
 	var text string
@@ -120,6 +123,18 @@ func next(cx *screen.Context, pod string) string {
 }
 
 // untried is why no attempt is known.
+// elsewhere says of a pod that is on a node why there is no attempt to show.
+func elsewhere(cx *screen.Context, pod string) string {
+	p := cx.World.Kube.Pods[pod]
+	switch {
+	case p == nil || p.Node == "":
+		return ""
+	case cx.World.Sched.Dropped > 0:
+		return "On " + p.Node + ": its attempts are no longer among the last " + fmt.Sprint(len(cx.World.Sched.Cycles)) + " that are kept, or none was seen."
+	}
+	return "On " + p.Node + ": no attempt to schedule it was seen. It was bound before this was watched, or named its node itself, as static pods do."
+}
+
 func untried(cx *screen.Context, pod string) string {
 	q, ok := cx.World.Sched.Queued(pod)
 	switch {

@@ -69,13 +69,13 @@ func (s *Workloads) Keys() []key.Binding {
 func (s *Workloads) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	kind := kinds()[s.kind]
 	rows := s.rows(cx)
-	at := s.selected(rows)
+	at := s.selected(cx, rows)
 	if click, ok := msg.(screen.Click); ok {
-		s.click(click.Zone, kind, rows)
+		s.click(click.Zone, cx, rows)
 		return nil
 	}
 	if to, ok := s.keys.list.Move(msg, max(at, 0), len(rows)); ok && len(rows) > 0 {
-		s.cursor[kind.name] = rows[to].key
+		s.choose(cx, rows[to].key)
 		return nil
 	}
 	press, ok := msg.(tea.KeyPressMsg)
@@ -99,7 +99,7 @@ func (s *Workloads) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	return nil
 }
 
-func (s *Workloads) click(zone string, kind kind, rows []row) {
+func (s *Workloads) click(zone string, cx *screen.Context, rows []row) {
 	name, number, _ := strings.Cut(zone, "/")
 	i, err := strconv.Atoi(number)
 	switch {
@@ -107,7 +107,16 @@ func (s *Workloads) click(zone string, kind kind, rows []row) {
 	case name == "kind" && i < len(kinds()):
 		s.kind = i
 	case name == "row" && i < len(rows):
-		s.cursor[kind.name] = rows[i].key
+		s.choose(cx, rows[i].key)
+	}
+}
+
+// choose selects an object of the kind; a pod for all screens.
+func (s *Workloads) choose(cx *screen.Context, key string) {
+	kind := kinds()[s.kind]
+	s.cursor[kind.name] = key
+	if kind.resource == "pod" {
+		cx.Selection.Pod = key
 	}
 }
 
@@ -177,8 +186,13 @@ func (s *Workloads) rows(cx *screen.Context) []row {
 	return rows
 }
 
-func (s *Workloads) selected(rows []row) int {
-	at := slices.IndexFunc(rows, func(r row) bool { return r.key == s.cursor[kinds()[s.kind].name] })
+func (s *Workloads) selected(cx *screen.Context, rows []row) int {
+	kind := kinds()[s.kind]
+	wanted := s.cursor[kind.name]
+	if kind.resource == "pod" && cx.Selection.Pod != "" {
+		wanted = cx.Selection.Pod // here or on another screen
+	}
+	at := slices.IndexFunc(rows, func(r row) bool { return r.key == wanted })
 	if at < 0 && len(rows) > 0 {
 		return 0
 	}
@@ -211,7 +225,7 @@ func (s *Workloads) Draw(surface widget.Surface, cx *screen.Context) {
 	if cx.Filter != "" {
 		surface.Fit(x+2, 0, w-x-3, st.Accent, "filter “"+cx.Filter+"”")
 	}
-	t := widget.Table{Columns: slices.Clone(kind.columns), Selected: s.selected(rows), Focused: true, Zone: "row/",
+	t := widget.Table{Columns: slices.Clone(kind.columns), Selected: s.selected(cx, rows), Focused: true, Zone: "row/",
 		Empty: "none" + because(cx)}
 	t.Columns[s.sort[kind.name]].Sorted = "▴"
 	if s.reverse[kind.name] {
