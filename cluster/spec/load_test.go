@@ -31,7 +31,7 @@ spec:
   network: {fabricCIDR: 10.20.0.0/16, podCIDR: 10.244.0.0/22, serviceCIDR: 10.96.0.0/16, proxyMode: nftables}
   failureDetection: kubernetes
   featureGates: {SomeGate: true, Other: false}
-  addons: {dns: false, storage: false}
+  addons: {dns: false, metrics: false, storage: false}
   components:
     kube-apiserver: {extraArgs: {v: 4, max-requests-inflight: "10"}}
     etcd:

@@ -116,6 +116,8 @@ type Addons struct {
 	DNS bool `json:"dns"`
 	// Storage is a default StorageClass of volumes on the nodes.
 	Storage bool `json:"storage"`
+	// Metrics is metrics-server, for kubectl top and the HorizontalPodAutoscaler.
+	Metrics bool `json:"metrics"`
 }
 
 // Component configures one component on every node that runs it.
@@ -143,7 +145,7 @@ func Default() Lab {
 				ProxyMode:   IPTables,
 			},
 			FailureDetection: Teaching,
-			Addons:           Addons{DNS: true, Storage: true},
+			Addons:           Addons{DNS: true, Storage: true, Metrics: true},
 		},
 	}
 }
