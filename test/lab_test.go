@@ -24,6 +24,7 @@ func TestLab(t *testing.T) {
 		{"Boots", testBoots},
 		{"RunsPods", testRunsPods},
 		{"ResolvesNames", testDNS},
+		{"ServesMetrics", testMetrics},
 		{"Schedules", testSchedules},
 		{"TakesThePulse", testPulse},
 		{"SeesRaft", testRaft},
