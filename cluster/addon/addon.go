@@ -8,9 +8,11 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"text/template"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -34,6 +36,16 @@ type Config struct {
 	// CoreDNS is the reference of its image, Replicas how many of it run.
 	CoreDNS  string
 	Replicas int
+	Metrics  Metrics
+}
+
+// Metrics is what metrics-server runs with.
+type Metrics struct {
+	Image string
+	// Program is the node's file that the image links to.
+	Program string
+	// CA signed Cert, with which it serves, and those of the kubelets; in PEM.
+	CA, Cert, Key []byte
 }
 
 // manager is what the API calls the owner of the fields.
@@ -51,6 +63,7 @@ func Manifests(cfg Config) ([]*unstructured.Unstructured, error) {
 	}{
 		{"storage.yaml", cfg.Addons.Storage},
 		{"dns.yaml", cfg.Addons.DNS},
+		{"metrics.yaml", cfg.Addons.Metrics},
 	} {
 		if !addon.on {
 			continue
@@ -65,7 +78,8 @@ func Manifests(cfg Config) ([]*unstructured.Unstructured, error) {
 }
 
 func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
-	t, err := template.New(name).Option("missingkey=error").ParseFS(manifests, "manifests/"+name)
+	functions := template.FuncMap{"base64": base64.StdEncoding.EncodeToString, "dir": path.Dir}
+	t, err := template.New(name).Funcs(functions).Option("missingkey=error").ParseFS(manifests, "manifests/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("read addon %s: %w", name, err)
 	}

@@ -7,17 +7,20 @@ import (
 	"fmt"
 	"os"
 
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client metrics
 	_ "k8s.io/component-base/metrics/prometheus/version"  // build information metric
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	metricsserver "sigs.k8s.io/metrics-server/cmd/metrics-server/app"
 )
 
 // Role is the main function of a component; it returns the exit code.
 type Role func(args []string) int
 
-// Roles are the control plane's components by name.
+// Roles are the control plane's components by name, and metrics-server, which runs
+// in a pod.
 func Roles() map[string]Role {
 	return map[string]Role{
 		"cloud-controller-manager": cloudControllerManagerMain,
@@ -25,11 +28,18 @@ func Roles() map[string]Role {
 		"kube-apiserver":           apiserverMain,
 		"kube-controller-manager":  controllerManagerMain,
 		"kube-scheduler":           schedulerMain,
+		"metrics-server":           metricsServerMain,
 	}
 }
 
 func controllerManagerMain(args []string) int {
 	cmd := controllermanager.NewControllerManagerCommand()
+	cmd.SetArgs(args)
+	return cli.Run(cmd)
+}
+
+func metricsServerMain(args []string) int {
+	cmd := metricsserver.NewMetricsServerCommand(genericapiserver.SetupSignalHandler())
 	cmd.SetArgs(args)
 	return cli.Run(cmd)
 }

@@ -29,7 +29,7 @@ func (r *recording) journal(events []event.Event) {
 	for _, e := range events {
 		r.world.Apply(e)
 		switch e.Body.(type) {
-		case event.ComponentUsage, event.Probe, event.RaftLog, event.KubeEvent:
+		case event.ComponentUsage, event.ComponentMetrics, event.Probe, event.RaftLog, event.KubeEvent:
 			continue // no hop is seen in them
 		}
 		r.events = append(r.events, e)

@@ -54,6 +54,9 @@ func fill(t testing.TB, v reflect.Value, n *int) {
 		fill(t, value, n)
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(key, value)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), n)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(t, v.Index(0), n)
@@ -153,7 +156,7 @@ func TestEveryBodyIsRegistered(t *testing.T) {
 func TestWireNamesAreStable(t *testing.T) {
 	want := []string{
 		"fault.injected", "fault.verified", "fault.ended", "link.state", "recovery.past",
-		"action", "component.state", "component.usage", "container.event", "kubelet.probes", "kubelet.sync", "kubelet.volumes",
+		"action", "component.metrics", "component.state", "component.usage", "container.event", "kubelet.probes", "kubelet.sync", "kubelet.volumes",
 		"kube.change", "kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.gap", "kube.lag", "kube.lease", "kube.node", "kube.pod", "kube.requests", "kube.service", "kube.synced",
 		"lab.phase", "lab.topology", "node.added", "node.removed", "node.state", "probe", "operation.step", "raft.disk", "raft.entries", "raft.log", "raft.membership", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",

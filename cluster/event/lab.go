@@ -9,7 +9,6 @@ func init() {
 	register[StepDone]()
 	register[NodeState]()
 	register[ComponentState]()
-	register[ComponentUsage]()
 	register[Probe]()
 	register[Action]()
 	register[SourceState]()
@@ -150,24 +149,6 @@ type ComponentState struct {
 	Took time.Duration `json:"took,omitempty"`
 }
 
-// Usage is what one process tree uses.
-type Usage struct {
-	// CPU is processor time since the process started.
-	CPU time.Duration `json:"cpu"`
-	// MemoryBytes is resident memory that is not shared with other processes,
-	// from /proc/PID/statm.
-	MemoryBytes int64 `json:"memoryBytes"`
-}
-
-// ComponentUsage is a sample of what the processes of a node use, read from
-// its /proc. Key of Components: component name.
-type ComponentUsage struct {
-	Node       string           `json:"node"`
-	Components map[string]Usage `json:"components"`
-	// Pods sums everything on the node that is no component: shims and containers.
-	Pods Usage `json:"pods"`
-}
-
 // Probe is one probe of the cluster as a user feels it.
 type Probe struct {
 	// Target is "api-read", "api-write", "etcd-write", "service/NODE" or
@@ -224,9 +205,6 @@ func (NodeState) Type() string { return "node.state" }
 func (ComponentState) Type() string { return "component.state" }
 
 // Type implements Body.
-func (ComponentUsage) Type() string { return "component.usage" }
-
-// Type implements Body.
 func (Probe) Type() string { return "probe" }
 
 // Type implements Body.
@@ -241,7 +219,6 @@ func (StepStarted) sealed()    {}
 func (StepDone) sealed()       {}
 func (NodeState) sealed()      {}
 func (ComponentState) sealed() {}
-func (ComponentUsage) sealed() {}
 func (Probe) sealed()          {}
 func (Action) sealed()         {}
 func (SourceState) sealed()    {}

@@ -50,6 +50,10 @@ type configured struct {
 	leaf   leaf
 }
 
+// MetricsServer is the certificate with which metrics-server serves in its pod:
+// without .crt and .key, in the lab's own directory.
+const MetricsServer = "metrics-server"
+
 // labLayout is what the lab keeps for itself, besides the authorities.
 func labLayout(cfg *Config) layout {
 	name := cfg.clusterName()
@@ -57,7 +61,12 @@ func labLayout(cfg *Config) layout {
 	// from, a user's kubeconfig together.
 	config := access{cluster: name, user: name, context: name, server: cfg.APIServerURL}
 	return layout{
-		leaves: []signed{{"etcd/admin", etcdCA, client("workbench-etcd-admin", "")}},
+		leaves: []signed{
+			{"etcd/admin", etcdCA, client("workbench-etcd-admin", "")},
+			{MetricsServer, clusterCA, serving("metrics-server", "", []string{
+				"metrics-server.kube-system.svc", "metrics-server.kube-system.svc." + cfg.Domain,
+			}, nil)},
+		},
 		kubeconfigs: []configured{
 			{"admin.conf", config, client("kubernetes-admin", masters)},
 			{"supervisor.conf", config, client("workbench-supervisor", masters)},

@@ -29,7 +29,7 @@ func (r *Reports) Wants(body event.Body) bool {
 	switch body.(type) {
 	case event.FaultInjected, event.RecoveryPast:
 		return true
-	case event.ComponentUsage, event.RaftMessages, event.RaftEntries, event.RaftDisk, event.KubeChange, event.KubeRequests, event.ProxyCounters:
+	case event.ComponentUsage, event.ComponentMetrics, event.RaftMessages, event.RaftEntries, event.RaftDisk, event.KubeChange, event.KubeRequests, event.ProxyCounters:
 		return false
 	}
 	return slices.ContainsFunc(r.List, func(one *Report) bool { return !one.Closed })

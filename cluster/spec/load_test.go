@@ -32,7 +32,7 @@ spec:
   failureDetection: kubernetes
   featureGates: {SomeGate: true, Other: false}
   cloud: false
-  addons: {dns: false, storage: false}
+  addons: {dns: false, metrics: false, storage: false}
   components:
     kube-apiserver: {extraArgs: {v: 4, max-requests-inflight: "10"}}
     etcd:

@@ -122,6 +122,8 @@ type Addons struct {
 	DNS bool `json:"dns"`
 	// Storage is a default StorageClass of volumes on the nodes.
 	Storage bool `json:"storage"`
+	// Metrics is metrics-server, for kubectl top and the HorizontalPodAutoscaler.
+	Metrics bool `json:"metrics"`
 }
 
 // Component configures one component on every node that runs it.
@@ -151,7 +153,7 @@ func Default() Lab {
 			},
 			FailureDetection: Teaching,
 			Cloud:            true,
-			Addons:           Addons{DNS: true, Storage: true},
+			Addons:           Addons{DNS: true, Storage: true, Metrics: true},
 		},
 	}
 }

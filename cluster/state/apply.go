@@ -45,6 +45,8 @@ func (w *World) Apply(e event.Event) {
 		w.applyComponent(e.Time, b)
 	case event.ComponentUsage:
 		w.applyUsage(e.Time, b)
+	case event.ComponentMetrics:
+		w.applyMetrics(e.Time, b)
 	case event.RaftStatus, event.RaftRole, event.RaftLog, event.RaftMessages, event.RaftMembership, event.RaftEntries, event.RaftDisk:
 		w.Raft.apply(e.Time, b)
 	case event.ProxyNode, event.ProxySync, event.ProxyService, event.ProxyCounters, event.ProxyTrace:
@@ -147,9 +149,9 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 	w.Changes.watchesGone(b.Node)
 	for _, c := range n.Components {
 		c.State, c.PID, c.Since, c.Cause = event.ComponentExited, 0, at, "node "+string(b.State)
-		c.Backoff, c.Usage = 0, UsageSeries{}
+		c.Backoff, c.Usage, c.Metrics = 0, UsageSeries{}, nil
 	}
-	n.Pods, n.Kubelet = UsageSeries{}, nil
+	n.Pods, n.Usage, n.PodUsage, n.Kubelet = UsageSeries{}, UsageSeries{}, nil, nil
 	w.Proxy.stale(b.Node, at)
 	if m := w.Raft.Members[b.Node]; m != nil {
 		m.down(at)
@@ -168,7 +170,7 @@ func (w *World) applyComponent(at time.Time, b event.ComponentState) {
 	}
 	c.ComponentState, c.Since = b, at
 	if b.PID == 0 {
-		c.Usage = UsageSeries{}
+		c.Usage, c.Metrics = UsageSeries{}, nil
 	}
 	w.freezeMember(b.Node)
 	if b.Component == "kubelet" && b.PID == 0 {
@@ -193,30 +195,6 @@ func (w *World) freezeMember(name string) {
 	}
 	c := n.Components["etcd"]
 	m.Frozen = n.State == event.NodePaused || c != nil && c.State == event.ComponentPaused
-}
-
-func (w *World) applyUsage(at time.Time, b event.ComponentUsage) {
-	n := w.Nodes[b.Node]
-	if n == nil {
-		return
-	}
-	n.Pods.add(at, b.Pods)
-	for name, u := range b.Components {
-		if c := n.Components[name]; c != nil {
-			c.Usage.add(at, u)
-		}
-	}
-}
-
-// add folds a cumulative sample; a restart (less processor time than before)
-// begins anew.
-func (u *UsageSeries) add(at time.Time, total event.Usage) {
-	cores := 0.0
-	if !u.At.IsZero() && total.CPU >= u.Total.CPU && at.After(u.At) {
-		cores = float64(total.CPU-u.Total.CPU) / float64(at.Sub(u.At))
-	}
-	u.Samples = bounded(append(u.Samples, UsageSample{At: at, Cores: cores, MemoryBytes: total.MemoryBytes}), MaxUsage)
-	u.Total, u.At = total, at
 }
 
 func (w *World) applyProbe(at time.Time, b event.Probe) {

@@ -152,9 +152,10 @@ func compareWorlds(t *testing.T, at string, got, want reflect.Value) {
 func TestHistoriesAreBounded(t *testing.T) {
 	w := fold(randomRun(60_000))
 	for _, n := range w.Nodes {
-		bound(t, "pods of "+n.Name, len(n.Pods.Samples), MaxUsage)
+		bound(t, "pods of "+n.Name, len(n.Pods.Milli), MaxUsage)
+		bound(t, "all of "+n.Name, len(n.Usage.KiB), MaxUsage)
 		for _, c := range n.Components {
-			bound(t, n.Name+"/"+c.Component, len(c.Usage.Samples), MaxUsage)
+			bound(t, n.Name+"/"+c.Component, len(c.Usage.Steps), MaxUsage)
 		}
 	}
 	full := 0

@@ -36,6 +36,10 @@ func show(w *World, what string) (string, error) {
 		for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
 			showUsage(line, w.Nodes[name])
 		}
+	case "metrics":
+		for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
+			showMetrics(line, w.Nodes[name])
+		}
 	case "raft":
 		showRaft(line, w)
 	case "messages":
@@ -122,12 +126,42 @@ func showNode(line printer, n *Node) {
 }
 
 func showUsage(line printer, n *Node) {
+	show := func(name string, u UsageSeries) {
+		l, network := u.Last(), ""
+		if len(u.Received) > 0 {
+			network = fmt.Sprintf(", %d samples of the network, last %d in %d out", len(u.Received), l.Received, l.Sent)
+		}
+		line("%s: %d samples over %v, last %.3f cores %d bytes%s", name, len(u.Milli), u.Span(), l.Cores, l.MemoryBytes, network)
+	}
 	for _, name := range slices.Sorted(maps.Keys(n.Components)) {
-		if u := n.Components[name].Usage; len(u.Samples) > 0 {
-			line("%s/%s: %d samples, last %.2f cores %d bytes", n.Name, name, len(u.Samples), u.Last().Cores, u.Last().MemoryBytes)
+		if u := n.Components[name].Usage; len(u.Milli) > 0 {
+			show(n.Name+"/"+name, u)
 		}
 	}
-	line("%s pods: %d samples, last %.2f cores %d bytes", n.Name, len(n.Pods.Samples), n.Pods.Last().Cores, n.Pods.Last().MemoryBytes)
+	show(n.Name+" pods", n.Pods)
+	for _, uid := range slices.Sorted(maps.Keys(n.PodUsage)) {
+		show(n.Name+" pod "+uid, *n.PodUsage[uid])
+	}
+	show(n.Name, n.Usage)
+}
+
+func showMetrics(line printer, n *Node) {
+	for _, name := range slices.Sorted(maps.Keys(n.Components)) {
+		m := n.Components[name].Metrics
+		if m == nil {
+			line("%s/%s: nothing", n.Name, name)
+			continue
+		}
+		line("%s/%s: at %s since %s, history %v", n.Name, name, after(m.At), after(m.Since), m.Span())
+		for _, metric := range slices.Sorted(maps.Keys(m.Figures)) {
+			for _, label := range m.Figures.Labels(metric) {
+				line("  %s %q %g, %g/s", metric, label, m.Figures[metric][label], m.Rates[metric][label])
+			}
+		}
+		for _, r := range Readings(name) {
+			line("  %s %v", r.Name, m.History[r.Name])
+		}
+	}
 }
 
 func showRaft(line printer, w *World) {

@@ -60,7 +60,7 @@ const (
 	MaxRaftEntries = 128  // log entries: what they mean, and who has them
 	MaxEvents      = 512  // Kubernetes Events
 	MaxProbes      = 1200 // samples per probe target: 5 min at 4/s
-	MaxUsage       = 120  // usage samples per component
+	MaxUsage       = 180  // usage samples per component, pod and node: 15 min at 5 s
 )
 
 // Step is one step of the boot plan.
@@ -86,8 +86,12 @@ type Node struct {
 	PID   int             `json:"pid,omitempty"`
 	// Components by name. In JSON, components are the planned names.
 	Components map[string]*Component `json:"componentStates,omitempty"`
-	// Pods is the use of everything on the node that is no component.
-	Pods UsageSeries `json:"pods"`
+	// Pods is the use of everything on the node that is no component, Usage of all
+	// of the node.
+	Pods  UsageSeries `json:"pods"`
+	Usage UsageSeries `json:"usage"`
+	// PodUsage is the use of each pod, by UID.
+	PodUsage map[string]*UsageSeries `json:"podUsage,omitempty"`
 	// Kubelet is what its kubelet tells of its work; nil before it told anything.
 	Kubelet *Kubelet `json:"kubelet,omitempty"`
 	// Containers are the last events of its containerd, oldest first.
@@ -99,29 +103,8 @@ type Component struct {
 	event.ComponentState
 	Since time.Time   `json:"since"`
 	Usage UsageSeries `json:"usage"`
-}
-
-// UsageSeries is the recent use of processor and memory, oldest first.
-type UsageSeries struct {
-	Samples []UsageSample `json:"samples,omitempty"`
-	// Total is the last cumulative sample and when it was taken.
-	Total event.Usage `json:"total"`
-	At    time.Time   `json:"at,omitzero"`
-}
-
-// UsageSample is the mean use over one sampling interval.
-type UsageSample struct {
-	At          time.Time `json:"at"`
-	Cores       float64   `json:"cores"` // processors used, 1 = one core
-	MemoryBytes int64     `json:"memoryBytes"`
-}
-
-// Last is the newest sample; zero when there is none.
-func (u UsageSeries) Last() UsageSample {
-	if len(u.Samples) == 0 {
-		return UsageSample{}
-	}
-	return u.Samples[len(u.Samples)-1]
+	// Metrics is what it says of itself; nil before it was asked.
+	Metrics *Metrics `json:"metrics,omitempty"`
 }
 
 // Raft is what is known of the etcd members.

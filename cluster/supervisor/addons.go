@@ -3,11 +3,14 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"workbench/cluster/addon"
+	"workbench/cluster/pki"
 	"workbench/cluster/plan"
 	"workbench/cluster/storage"
 	"workbench/runtime/image"
@@ -29,6 +32,11 @@ func (s *Supervisor) installAddons(ctx context.Context) error {
 	addons := addon.Config{
 		Addons: s.current().Addons, Provisioner: storage.Name, Domain: plan.Domain, DNS: s.current().DNS, CoreDNS: image.CoreDNS, Replicas: min(len(s.workers()), 2),
 	}
+	if s.plan.Addons.Metrics {
+		if addons.Metrics, err = s.metricsServer(); err != nil {
+			return err
+		}
+	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, addonRetry, addonTimeout, true, func(ctx context.Context) (bool, error) {
 		last = addon.Install(ctx, cfg, addons)
@@ -38,4 +46,17 @@ func (s *Supervisor) installAddons(ctx context.Context) error {
 		return fmt.Errorf("not done within %s: %w", addonTimeout, last)
 	}
 	return err
+}
+
+// metricsServer is what metrics-server runs with.
+func (s *Supervisor) metricsServer() (addon.Metrics, error) {
+	m := addon.Metrics{Image: image.MetricsServer, Program: image.WorkbenchProgram}
+	for file, to := range map[string]*[]byte{"ca.crt": &m.CA, pki.MetricsServer + ".crt": &m.Cert, pki.MetricsServer + ".key": &m.Key} {
+		raw, err := os.ReadFile(filepath.Join(s.place.PKI(), file))
+		if err != nil {
+			return addon.Metrics{}, fmt.Errorf("read the certificate of metrics-server: %w", err)
+		}
+		*to = raw
+	}
+	return m, nil
 }

@@ -39,7 +39,7 @@ type machine struct {
 }
 
 // sampleEvery is the interval of usage samples of a node.
-const sampleEvery = 2 * time.Second
+const sampleEvery = 5 * time.Second
 
 // machine is the running node of that name.
 func (s *Supervisor) machine(name string) (*machine, error) {
@@ -81,6 +81,7 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 	}
 	s.rec.Emit(event.NodeState{Node: n.Name, State: event.NodeRunning, PID: handle.PID, Cause: cause})
 	s.observeProxy(n, m)
+	s.observeMetrics(n, m)
 	return nil
 }
 

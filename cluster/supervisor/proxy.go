@@ -19,8 +19,20 @@ func (s *Supervisor) observeProxy(n plan.Node, m *machine) {
 		s.log.Warn("read proxy rules", "node", n.Name, "cause", err)
 		return
 	}
-	s.sources.Go(func() {
+	s.whileRuns(m, func(ctx context.Context) {
 		defer ns.Close()
+		err := observe.Run(ctx, observe.Config{
+			Node: n.Name, Mode: string(s.proxyMode), Net: ns, Emit: s.rec.Emit, Log: s.log,
+		})
+		if err != nil {
+			s.log.Error("read proxy rules", "node", n.Name, "cause", err)
+		}
+	})
+}
+
+// whileRuns observes a node until it ends or the lab goes down.
+func (s *Supervisor) whileRuns(m *machine, observe func(ctx context.Context)) {
+	s.sources.Go(func() {
 		ctx, cancel := context.WithCancel(s.background)
 		defer cancel()
 		ended := make(chan struct{})
@@ -32,13 +44,8 @@ func (s *Supervisor) observeProxy(n plan.Node, m *machine) {
 			case <-ctx.Done():
 			}
 		}()
-		err := observe.Run(ctx, observe.Config{
-			Node: n.Name, Mode: string(s.proxyMode), Net: ns, Emit: s.rec.Emit, Log: s.log,
-		})
+		observe(ctx)
 		cancel()
 		<-ended
-		if err != nil {
-			s.log.Error("read proxy rules", "node", n.Name, "cause", err)
-		}
 	})
 }

@@ -5,6 +5,8 @@
 //	pause    generated machine code           -> package pause
 //	demo     \ compiled by "go run ./build",  -> dist/*.tar.zst, embedded here
 //	toolbox  / one zstd layer each               with dist/*.json beside them
+//	coredns /
+//	metrics-server  a link to the node's own program: see MetricsServer
 //
 // Images are reproducible: timestamps are the Unix epoch, so the digests depend
 // only on the sources, the Go version and the architecture. Package store puts
@@ -31,6 +33,8 @@ const (
 	DemoTwo = Domain + "/demo:2"
 	Toolbox = Domain + "/toolbox:1"
 	CoreDNS = Domain + "/coredns:" + coreDNSVersion
+	// MetricsServer runs the node's workbench binary, which its pods mount.
+	MetricsServer = Domain + "/metrics-server:" + metricsServerVersion
 )
 
 // Image is one image for one architecture. It is immutable.

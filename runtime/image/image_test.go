@@ -37,7 +37,7 @@ func TestImages(t *testing.T) {
 			t.Errorf("%s: %+v", i.Reference(), i)
 		}
 	}
-	if want := []string{image.Pause, image.Demo, image.DemoTwo, image.Toolbox, image.CoreDNS}; !slices.Equal(references, want) {
+	if want := []string{image.Pause, image.Demo, image.DemoTwo, image.Toolbox, image.CoreDNS, image.MetricsServer}; !slices.Equal(references, want) {
 		t.Errorf("images %v, want %v", references, want)
 	}
 	one, _ := images[1].Layers()
@@ -60,14 +60,18 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestCoreDNSVersion compares the image's tag with the module it is made of.
-func TestCoreDNSVersion(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", "github.com/coredns/coredns").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := image.Domain + "/coredns:" + strings.TrimPrefix(strings.TrimSpace(string(out)), "v"); image.CoreDNS != want {
-		t.Errorf("the image is called %s, want %s", image.CoreDNS, want)
+// TestVersions compares the tags of images with the modules they are made of.
+func TestVersions(t *testing.T) {
+	for reference, module := range map[string]string{
+		image.CoreDNS: "github.com/coredns/coredns", image.MetricsServer: "sigs.k8s.io/metrics-server",
+	} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", module).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := ":" + strings.TrimPrefix(strings.TrimSpace(string(out)), "v"); !strings.HasSuffix(reference, want) {
+			t.Errorf("the image is called %s, want %s", reference, want)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -47,7 +46,7 @@ func (e *NotBuiltError) Error() string {
 // Load returns the images with layers from a directory as the build program
 // writes it.
 func Load(built fs.FS, arch string) ([]Image, error) {
-	images := make([]Image, 0, 4)
+	images := make([]Image, 0, 6)
 	pause, err := pauseImage(arch)
 	if err != nil {
 		return nil, err
@@ -66,7 +65,11 @@ func Load(built fs.FS, arch string) ([]Image, error) {
 			images = append(images, made)
 		}
 	}
-	return slices.Clip(images), nil
+	metrics, err := metricsServerImage(arch)
+	if err != nil {
+		return nil, err
+	}
+	return append(images, metrics), nil
 }
 
 func loadLayer(built fs.FS, name, arch string) (Blob, digest.Digest, error) {

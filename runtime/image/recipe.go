@@ -48,9 +48,26 @@ func recipes(name string) []recipe {
 			description: "The cluster's name service",
 			config:      ocispec.ImageConfig{Entrypoint: []string{"/coredns"}, WorkingDir: "/", StopSignal: "SIGTERM"},
 		}}
+	case "metrics-server":
+		return []recipe{{
+			name: Domain + "/metrics-server", tag: metricsServerVersion,
+			description: "Serves what nodes and pods use as the metrics API",
+			config: ocispec.ImageConfig{
+				User: "65532:65532", Entrypoint: []string{"/metrics-server"}, WorkingDir: "/", StopSignal: "SIGTERM",
+			},
+		}}
 	}
 	return nil
 }
+
+// metricsServerVersion is that of the module in go.mod; a test compares them.
+const metricsServerVersion = "0.9.0"
+
+// WorkbenchProgram is where the image of metrics-server has its program: in a
+// directory that every node has and that pods of the image mount from it. The
+// program is the node's own, whose text all components share in memory; one more
+// copy would be 100 MB of disk and 30 MB of memory.
+const WorkbenchProgram = "/opt/workbench/bin/workbench"
 
 // coreDNSVersion is the version of the module in go.mod; a test compares them.
 const coreDNSVersion = "1.15.0"
@@ -119,13 +136,24 @@ func pauseImage(arch string) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	tar, err := layer.Tar([]layer.Entry{layer.File("pause", 0o755, binary)})
+	return smallImage(arch, "pause", layer.File("pause", 0o755, binary))
+}
+
+// metricsServerImage has nothing but a link, whose name makes the node's program
+// play the role.
+func metricsServerImage(arch string) (Image, error) {
+	return smallImage(arch, "metrics-server", layer.Symlink("metrics-server", WorkbenchProgram))
+}
+
+// smallImage has its files in an uncompressed layer.
+func smallImage(arch, name string, files ...layer.Entry) (Image, error) {
+	tar, err := layer.Tar(files)
 	if err != nil {
 		return Image{}, err
 	}
 	id := digest.FromBytes(tar)
 	blob := Blob{Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: id, Size: int64(len(tar))}, Body: tar}
-	return recipes("pause")[0].image(arch, blob, id)
+	return recipes(name)[0].image(arch, blob, id)
 }
 
 func zstdBlob(id digest.Digest, body []byte) Blob {

@@ -115,7 +115,7 @@ func (s *server) configure(c Config) error {
 	}
 	s.name, s.set.node = c.Name, c.Name
 	go s.set.reap()
-	go s.set.sample(c.Sample)
+	go s.set.sample(c.Sample, newMeter("/proc", c.Root.Cgroups))
 	return nil
 }
 

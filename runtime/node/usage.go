@@ -17,7 +17,7 @@ import (
 const clockTick = time.Second / 100
 
 // sample reports what components use, until the init ends.
-func (s *set) sample(every time.Duration) {
+func (s *set) sample(every time.Duration, meter meter) {
 	if every <= 0 {
 		return
 	}
@@ -30,7 +30,9 @@ func (s *set) sample(every time.Duration) {
 			}
 		}
 		s.mu.Unlock()
-		s.emit(time.Now(), usage(s.node, "/proc", names))
+		u := usage(s.node, meter.proc, names)
+		u.ByPod, u.Network = meter.pods(), meter.network()
+		s.emit(time.Now(), u)
 	}
 }
 

@@ -1,37 +1,77 @@
 package pane
 
 import (
+	"time"
+
 	"workbench/cluster/state"
 	"workbench/themes"
 	"workbench/ui/screen"
 	"workbench/ui/widget"
 )
 
-// Charts draws the processor and memory use of a node side by side, as high as
-// the surface.
-func Charts(s widget.Surface, cx *screen.Context, n *state.Node) {
-	w, h := s.Size()
-	if h < 3 || w < 30 {
-		return
-	}
-	cores, memory := Usage(n)
-	half := (w - 2) / 2
-	chart(s.Sub(0, 0, half, h), cx, "CPU", cx.Styles.Info, cores, widget.Cores)
-	chart(s.Sub(half+2, 0, w-half-2, h), cx, "Memory", cx.Styles.Learner, memory, func(v float64) string { return widget.Bytes(int64(v)) })
+// Chart is a history to be drawn, oldest first.
+type Chart struct {
+	Title  string
+	Values []float64
+	// Span is how far back the values reach.
+	Span  time.Duration
+	Style themes.Style
+	// Show writes a value.
+	Show func(float64) string
 }
 
-func chart(s widget.Surface, cx *screen.Context, title string, style themes.Style, values []float64, show func(float64) string) {
+// UsageCharts are the histories of something that uses processor, memory and, if
+// it has one, a network.
+func UsageCharts(cx *screen.Context, u *state.UsageSeries) []Chart {
+	span := u.Span()
+	show := func(v float64) string { return widget.Bytes(int64(v)) }
+	charts := []Chart{
+		{"CPU", u.Cores(), span, cx.Styles.Info, widget.Cores},
+		{"Memory", u.Memory(), span, cx.Styles.Learner, show},
+	}
+	if received, sent := u.Traffic(); len(received) > 0 {
+		charts = append(charts, Chart{"Received/s", received, span, cx.Styles.OK, show}, Chart{"Sent/s", sent, span, cx.Styles.Busy, show})
+	}
+	return charts
+}
+
+// leastChart is the narrowest chart.
+const leastChart = 24
+
+// Charts draws as many charts side by side as there is room for, as high as the
+// surface.
+func Charts(s widget.Surface, cx *screen.Context, charts []Chart) {
 	w, h := s.Size()
+	n := min(len(charts), (w+2)/(leastChart+2))
+	if h < 3 || n < 1 {
+		return
+	}
+	each := (w+2)/n - 2
+	for i, c := range charts[:n] {
+		c.draw(s.Sub(i*(each+2), 0, each, h), cx)
+	}
+}
+
+func (c Chart) draw(s widget.Surface, cx *screen.Context) {
+	w, h := s.Size()
+	title := c.Title
+	if c.Span > 0 {
+		title += " " + widget.Age(c.Span)
+	}
 	s.Rule(0, cx.Styles, title)
-	if len(values) == 0 {
+	if len(c.Values) == 0 {
 		s.Fit(1, 1, w-2, cx.Styles.Muted, "no sample yet")
 		return
 	}
 	top := 0.0
-	for _, v := range values {
+	for _, v := range c.Values {
 		top = max(top, v)
 	}
-	s.Right(w-1, 0, cx.Styles.Strong, " "+show(values[len(values)-1])+" ")
-	s.Text(0, 1, cx.Styles.Muted, show(top))
-	widget.Bars(s.Sub(8, 1, w-9, h-1), style, values, top)
+	now := "-"
+	if last := c.Values[len(c.Values)-1]; last >= 0 {
+		now = c.Show(last)
+	}
+	s.Right(w-1, 0, cx.Styles.Strong, " "+now+" ")
+	s.Text(0, 1, cx.Styles.Muted, c.Show(top))
+	widget.Bars(s.Sub(8, 1, w-9, h-1), c.Style, widget.Squeeze(c.Values, w-9), top)
 }

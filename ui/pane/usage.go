@@ -7,58 +7,52 @@ import (
 	"workbench/ui/widget"
 )
 
-// Usage is the recent use of a whole node, oldest first: its components and its pods.
-func Usage(n *state.Node) (cores, memory []float64) {
-	series := []state.UsageSeries{n.Pods}
-	length := len(n.Pods.Samples)
-	for _, c := range List(n) {
-		if c.PID != 0 {
-			series = append(series, c.Usage)
-			length = max(length, len(c.Usage.Samples))
-		}
-	}
-	length = min(length, state.MaxUsage)
-	cores, memory = make([]float64, length), make([]float64, length)
-	for _, s := range series {
-		samples := s.Samples[max(0, len(s.Samples)-length):]
-		skip := length - len(samples)
-		for i, sample := range samples {
-			cores[skip+i] += sample.Cores
-			memory[skip+i] += float64(sample.MemoryBytes)
-		}
-	}
-	return cores, memory
-}
-
 // CPU draws a node's processor use: label, sparkline and number in w columns.
 func CPU(s widget.Surface, x, y, w int, cx *screen.Context, n *state.Node) {
-	cores, _ := Usage(n)
-	text := "-"
-	if up(n) && len(cores) > 0 {
+	text, cores := "-", shown(n, n.Usage.Cores())
+	if len(cores) > 0 {
 		text = widget.Cores(cores[len(cores)-1])
-	} else {
-		cores = nil
 	}
 	series(s, x, y, w, cx, "cpu", text, cores, max(n.CPUs/4, 0.25))
 }
 
 // Memory draws a node's memory use: label, sparkline and number in w columns.
 func Memory(s widget.Surface, x, y, w int, cx *screen.Context, n *state.Node) {
-	_, memory := Usage(n)
-	text, top := "-", 0.0
-	if up(n) && len(memory) > 0 {
+	text, memory, top := "-", shown(n, n.Usage.Memory()), 0.0
+	if len(memory) > 0 {
 		text = widget.Bytes(int64(memory[len(memory)-1]))
 		for _, v := range memory {
 			top = max(top, v)
 		}
-	} else {
-		memory = nil
 	}
 	series(s, x, y, w, cx, "mem", text, memory, max(top*1.6, float64(n.MemoryBytes)))
 }
 
-func up(n *state.Node) bool {
-	return n.State == event.NodeRunning || n.State == event.NodePaused
+// leastTraffic is the scale of the sparkline of a network that is nearly idle, in
+// bytes/s: noise must not look like load.
+const leastTraffic = 64 << 10
+
+// Network draws what comes to and leaves a node: label, sparkline and number in w
+// columns.
+func Network(s widget.Surface, x, y, w int, cx *screen.Context, n *state.Node) {
+	received, sent := n.Usage.Traffic()
+	both := make([]float64, len(received))
+	for i := range both {
+		both[i] = received[i] + sent[i]
+	}
+	text, both := "-", shown(n, both)
+	if len(both) > 0 {
+		text = widget.Bytes(int64(both[len(both)-1]))
+	}
+	series(s, x, y, w, cx, "B/s", text, both, leastTraffic)
+}
+
+// shown are the values of a node that is up; none of one that is not.
+func shown(n *state.Node, values []float64) []float64 {
+	if n.State == event.NodeRunning || n.State == event.NodePaused {
+		return values
+	}
+	return nil
 }
 
 func series(s widget.Surface, x, y, w int, cx *screen.Context, label, text string, values []float64, top float64) {
@@ -73,4 +67,16 @@ func series(s widget.Surface, x, y, w int, cx *screen.Context, label, text strin
 		return
 	}
 	s.Fit(x, y, w-4, cx.Styles.Text, text)
+}
+
+// PodUse are the cells of what a pod uses now; "-" while nothing is known.
+func PodUse(cx *screen.Context, p *event.KubePod) (cpu, memory widget.Cell) {
+	u := cx.World.PodUsage(p)
+	if u == nil || len(u.Milli) == 0 {
+		none := widget.Cell{Text: "-", Style: cx.Styles.Muted}
+		return none, none
+	}
+	last := u.Last()
+	return widget.Cell{Text: widget.Cores(last.Cores), Style: cx.Styles.Text},
+		widget.Cell{Text: widget.Bytes(last.MemoryBytes), Style: cx.Styles.Text}
 }

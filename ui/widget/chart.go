@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"slices"
 	"strings"
 
 	"workbench/themes"
@@ -37,8 +38,21 @@ func Gauge(s Surface, x, y, w int, style, faint themes.Style, share float64) {
 	s.Text(x+full, y, faint, strings.Repeat("╌", max(w-full, 0)))
 }
 
+// Squeeze makes values fit into w columns without leaving any out: a column holds
+// the largest of those that share it, so that a peak stays one.
+func Squeeze(values []float64, w int) []float64 {
+	if len(values) <= w || w <= 0 {
+		return values
+	}
+	out := make([]float64, w)
+	for i := range out {
+		out[i] = slices.Max(values[i*len(values)/w : (i+1)*len(values)/w])
+	}
+	return out
+}
+
 // Bars draws the newest values as bars as high as the surface, the newest at the
-// right, scaled to top.
+// right, scaled to top. A negative value is none.
 func Bars(s Surface, style themes.Style, values []float64, top float64) {
 	w, h := s.Size()
 	if top <= 0 || h == 0 {
@@ -47,6 +61,9 @@ func Bars(s Surface, style themes.Style, values []float64, top float64) {
 	values = values[max(0, len(values)-w):]
 	bars := []rune("▁▂▃▄▅▆▇█")
 	for i, v := range values {
+		if v < 0 {
+			continue
+		}
 		x, eighths := w-len(values)+i, max(int(v/top*float64(8*h)+0.5), 1)
 		for y := h - 1; y >= 0 && eighths > 0; y-- {
 			s.Text(x, y, style, string(bars[min(eighths, 8)-1]))

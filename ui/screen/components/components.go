@@ -1,4 +1,5 @@
-// Package components is the screen of all components of all nodes in one table.
+// Package components is the screen of all components of all nodes: a table of them,
+// and of the selected one what it says of itself at its /metrics.
 package components
 
 import (
@@ -19,9 +20,10 @@ import (
 
 // Components is the screen.
 type Components struct {
-	list screen.ListKeys
-	sort key.Binding
-	by   int
+	list         screen.ListKeys
+	sort, expand key.Binding
+	by           int
+	detail       bool // asked for where there is little room
 }
 
 // orders are what the table can be sorted by.
@@ -30,20 +32,21 @@ func orders() []string { return []string{"node", "state", "cpu", "memory", "rest
 // New is the screen at its start.
 func New() *Components {
 	return &Components{
-		list: screen.NewListKeys(),
-		sort: key.NewBinding(key.WithKeys("o"), key.WithHelp("o", "sort by the next column")),
+		list:   screen.NewListKeys(),
+		sort:   key.NewBinding(key.WithKeys("o"), key.WithHelp("o", "sort by the next column")),
+		expand: key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "details")),
 	}
 }
 
 // About implements screen.Screen.
 func (c *Components) About() screen.About {
 	return screen.About{Number: 7, ID: "components", Title: "Components", Filters: true,
-		Text: "every process of the cluster: state, use, restarts and why it ended last"}
+		Text: "every process of the cluster: state, use, restarts, leases, and what it says of itself"}
 }
 
 // Keys implements screen.Screen.
 func (c *Components) Keys() []key.Binding {
-	return append(screen.FaultKeys(), c.sort, c.list.Up, c.list.Down)
+	return append(screen.FaultKeys(), c.expand, c.sort, c.list.Up, c.list.Down)
 }
 
 // Handle implements screen.Screen.
@@ -70,6 +73,8 @@ func (c *Components) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	press, ok := msg.(tea.KeyPressMsg)
 	switch {
 	case !ok:
+	case key.Matches(press, c.expand):
+		c.detail = !c.detail
 	case key.Matches(press, c.sort):
 		c.by = (c.by + 1) % len(orders())
 	case at >= 0:
@@ -141,7 +146,27 @@ func (c *Components) Draw(s widget.Surface, cx *screen.Context) {
 	if cx.Filter != "" {
 		s.Fit(x+2, 0, w-x-3, st.Accent, "filter “"+cx.Filter+"”")
 	}
-	t := pane.Components(cx, rows, true)
+	drawLeases(s.Sub(0, 1, w, 1), cx)
+	rest := s.Sub(0, 2, w, h-2)
+	if at := c.selected(cx, rows); at >= 0 && (c.detail || h >= leastForBoth) {
+		var below widget.Surface
+		rest, below = rest.Bottom(c.detailHeight(len(rows), h-2))
+		drawDetail(below, cx, rows[at])
+	}
+	t := withHeadlines(cx, pane.Components(cx, rows, true), rows)
 	t.Selected, t.Focused, t.Zone, t.Empty = c.selected(cx, rows), true, "row/", "no component passes the filter"
-	t.Draw(s.Sub(0, 2, w, h-2), st)
+	t.Draw(rest, st)
+}
+
+// leastForBoth is from which height on the details are beside the table without
+// being asked for.
+const leastForBoth = 28
+
+// detailHeight is how much of h lines the details get: what the table leaves, at
+// least half, and on a low screen nearly all.
+func (c *Components) detailHeight(rows, h int) int {
+	if h < leastForBoth {
+		return h - min(6, h/3)
+	}
+	return max(h/2, h-rows-2)
 }

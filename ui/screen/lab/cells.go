@@ -77,14 +77,14 @@ func glyphs(cx *screen.Context, n *state.Node) string {
 }
 
 func numberOf(n *state.Node, cpu bool) string {
-	cores, memory := pane.Usage(n)
+	last := n.Usage.Last()
 	switch {
-	case len(cores) == 0 || n.State == event.NodeKilled || n.State == event.NodeStopped:
+	case last.At.IsZero() || n.State == event.NodeKilled || n.State == event.NodeStopped:
 		return "-"
 	case cpu:
-		return widget.Cores(cores[len(cores)-1])
+		return widget.Cores(last.Cores)
 	default:
-		return widget.Bytes(int64(memory[len(memory)-1]))
+		return widget.Bytes(last.MemoryBytes)
 	}
 }
 

@@ -38,7 +38,7 @@ func drawDetail(s widget.Surface, cx *screen.Context) {
 		charts := 0
 		if n.State == event.NodeRunning || n.State == event.NodePaused {
 			charts = min(max(h-y-8, 0), 10)
-			pane.Charts(rest.Sub(0, 1, w, charts-1), cx, n)
+			pane.Charts(rest.Sub(0, 1, w, charts-1), cx, pane.UsageCharts(cx, &n.Usage))
 		}
 		drawActions(rest.Sub(0, charts+1, w, h-y-charts-1), cx, n)
 		return
@@ -119,15 +119,17 @@ func drawPods(s widget.Surface, cx *screen.Context, n *state.Node) int {
 	s.Rule(0, st, fmt.Sprintf("Pods %d", len(list)))
 	t := widget.Table{Selected: -1, Empty: "none", Columns: []widget.Column{
 		{Title: "NAMESPACE", Drop: 1}, {Title: "NAME", Grow: true}, {Title: "READY"}, {Title: "STATUS"},
-		{Title: "RESTARTS", Right: true, Drop: 2}, {Title: "AGE", Right: true, Drop: 3}, {Title: "IP", Drop: 4},
+		{Title: "RESTARTS", Right: true, Drop: 2}, {Title: "AGE", Right: true, Drop: 3},
+		{Title: "CPU", Right: true, Drop: 4}, {Title: "MEM", Right: true, Drop: 4}, {Title: "IP", Drop: 5},
 	}}
 	for _, p := range list {
 		lamp := widget.PodLamp(st, p)
 		ready, restarts := screen.Containers(p)
+		cpu, memory := pane.PodUse(cx, p)
 		t.Rows = append(t.Rows, []widget.Cell{
 			{Text: p.Namespace, Style: st.Muted}, {Text: p.Name, Style: st.Text}, {Text: ready, Style: st.Text},
 			{Text: lamp.Glyph + " " + lamp.Word, Style: lamp.Style}, {Text: strconv.Itoa(restarts), Style: st.Text},
-			{Text: widget.Since(cx.Now, p.Created), Style: st.Text}, {Text: p.IP, Style: st.Muted},
+			{Text: widget.Since(cx.Now, p.Created), Style: st.Text}, cpu, memory, {Text: p.IP, Style: st.Muted},
 		})
 	}
 	used := min(max(len(list), 1)+2, h)

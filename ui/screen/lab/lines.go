@@ -10,6 +10,7 @@ import (
 // lines says what a box of some height shows below its first line.
 type lines struct {
 	outlook, raft, taint bool
+	network              bool
 	lamps                int // lines of components
 	usage                int // lines of processor and memory: 1 holds both
 	pods                 int
@@ -47,6 +48,7 @@ func planLines(cx *screen.Context, n *state.Node, w, h int) lines {
 	add(&p.usage, !down && w < 60)
 	p.taint = take(taintLine(cx, n) != "")
 	p.raft = take(n.Role == event.ControlPlane && !down)
+	p.network = take(!down && len(n.Usage.Received) > 0 && left > 1)
 	p.pods += left
 	return p
 }

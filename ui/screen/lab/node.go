@@ -74,6 +74,10 @@ func drawNode(s widget.Surface, cx *screen.Context, n *state.Node) {
 		pane.Memory(in, 0, y+1, w, cx, n)
 	}
 	y += p.usage
+	if p.network {
+		pane.Network(in, 0, y, w, cx, n)
+		y++
+	}
 	if p.taint {
 		in.Fit(0, y, w, st.Warn, taintLine(cx, n))
 		y++

@@ -10,6 +10,7 @@ import (
 
 	"workbench/cluster/event"
 	"workbench/cluster/state"
+	"workbench/ui/pane"
 	"workbench/ui/screen"
 	"workbench/ui/widget"
 )
@@ -31,8 +32,9 @@ type row struct {
 
 func kinds() []kind {
 	return []kind{
-		{"pods", "Pods", "pod", []widget.Column{{Title: "NAMESPACE", Drop: 5}, {Title: "NAME", Grow: true}, {Title: "READY"}, {Title: "STATUS"},
-			{Title: "RESTARTS", Right: true, Drop: 2}, {Title: "AGE", Right: true, Drop: 1}, {Title: "IP", Drop: 4}, {Title: "NODE", Drop: 0}}, pods},
+		{"pods", "Pods", "pod", []widget.Column{{Title: "NAMESPACE", Drop: 6}, {Title: "NAME", Grow: true}, {Title: "READY"}, {Title: "STATUS"},
+			{Title: "RESTARTS", Right: true, Drop: 3}, {Title: "AGE", Right: true, Drop: 1},
+			{Title: "CPU", Right: true, Drop: 2}, {Title: "MEM", Right: true, Drop: 2}, {Title: "IP", Drop: 5}, {Title: "NODE", Drop: 0}}, pods},
 		{"deployments", "Deployments", "deployment", []widget.Column{{Title: "NAMESPACE", Drop: 4}, {Title: "NAME", Grow: true}, {Title: "READY"},
 			{Title: "UP-TO-DATE", Right: true, Drop: 2}, {Title: "AVAILABLE", Right: true}, {Title: "AGE", Right: true, Drop: 1}, {Title: "IMAGES", Drop: 5}}, deployments},
 		{"services", "Services", "service", []widget.Column{{Title: "NAMESPACE", Drop: 4}, {Title: "NAME", Grow: true}, {Title: "TYPE", Drop: 2},
@@ -111,11 +113,24 @@ func pods(cx *screen.Context) []row {
 		r.order[4] = float64(restarts)
 		r.text(cx, strconv.Itoa(restarts))
 		r.age(cx, p.Meta)
+		r.usage(cx, p)
 		r.text(cx, p.IP)
 		r.text(cx, p.Node)
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// usage are the cells of what a pod uses.
+func (r *row) usage(cx *screen.Context, p *event.KubePod) {
+	if u := cx.World.PodUsage(p); u != nil {
+		last := u.Last()
+		r.order[len(r.cells)], r.order[len(r.cells)+1] = last.Cores, float64(last.MemoryBytes)
+	} else {
+		r.order[len(r.cells)], r.order[len(r.cells)+1] = -1, -1
+	}
+	cpu, memory := pane.PodUse(cx, p)
+	r.cells = append(r.cells, cpu, memory)
 }
 
 func deployments(cx *screen.Context) []row {

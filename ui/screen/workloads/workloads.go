@@ -11,6 +11,8 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"workbench/cluster/state"
+	"workbench/ui/pane"
 	"workbench/ui/screen"
 	"workbench/ui/widget"
 )
@@ -234,7 +236,34 @@ func (s *Workloads) Draw(surface widget.Surface, cx *screen.Context) {
 	for _, r := range rows {
 		t.Rows = append(t.Rows, r.cells)
 	}
-	t.Draw(surface.Sub(0, 2, w, h-2), st)
+	table := surface.Sub(0, 2, w, h-2)
+	if u := s.chosenUse(cx, rows); u != nil && h >= leastForCharts {
+		var charts widget.Surface
+		table, charts = table.Bottom(chartHeight)
+		pane.Charts(charts.Sub(0, 1, w, chartHeight-1), cx, pane.UsageCharts(cx, u))
+	}
+	t.Draw(table, st)
+}
+
+// The charts of the selected pod, and from which height of the screen on there
+// are any.
+const (
+	chartHeight    = 8
+	leastForCharts = 26
+)
+
+// chosenUse is what the selected pod uses; nil where none is selected or nothing
+// is known of it.
+func (s *Workloads) chosenUse(cx *screen.Context, rows []row) *state.UsageSeries {
+	at := s.selected(cx, rows)
+	if kinds()[s.kind].name != "pods" || at < 0 {
+		return nil
+	}
+	p := cx.World.Kube.Pods[rows[at].key]
+	if p == nil {
+		return nil
+	}
+	return cx.World.PodUsage(p)
 }
 
 func because(cx *screen.Context) string {
