@@ -100,6 +100,9 @@ type KubePod struct {
 	// Stays says that it tolerates a node that is unreachable for ever: it is not
 	// evicted from one.
 	Stays bool `json:"stays,omitempty"`
+	// ConfigHash is, of the mirror of a static pod, the UID that the pod itself has
+	// on its node (the annotation kubernetes.io/config.hash).
+	ConfigHash string `json:"configHash,omitempty"`
 	// Status is the word kubectl get pods prints: Running, Terminating,
 	// CrashLoopBackOff, ...
 	Status string `json:"status"`

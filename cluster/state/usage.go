@@ -169,8 +169,12 @@ func (u *UsageSeries) sum(at time.Time, all sample, network *event.Traffic) {
 
 // PodUsage is the recent use of a pod; nil when none is known.
 func (w *World) PodUsage(p *event.KubePod) *UsageSeries {
-	if n := w.Nodes[p.Node]; n != nil {
-		return n.PodUsage[p.UID]
+	n := w.Nodes[p.Node]
+	if n == nil {
+		return nil
 	}
-	return nil
+	if p.ConfigHash != "" {
+		return n.PodUsage[p.ConfigHash] // its group has the UID of the static pod, not that of the mirror
+	}
+	return n.PodUsage[p.UID]
 }

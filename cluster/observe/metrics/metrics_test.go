@@ -158,7 +158,9 @@ func TestRun(t *testing.T) {
 	up.Store(false)
 	r.depth.Set(6)
 	up.Store(true)
-	await("after a pause", func(m event.MetricsReading) bool { return m.Figures["etcd_server_proposals_pending"][""] == 6 })
+	await("of the change alone after a pause", func(m event.MetricsReading) bool {
+		return !m.All && m.Figures["etcd_server_proposals_pending"][""] == 6
+	})
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

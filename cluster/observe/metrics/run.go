@@ -78,8 +78,7 @@ func Run(ctx context.Context, cfg Config) error {
 		e := event.ComponentMetrics{Node: cfg.Node, Components: map[string]event.MetricsReading{}}
 		for _, s := range sources {
 			if !cfg.Running(s.component) {
-				s.last = nil
-				continue
+				continue // when it runs again, its start time tells whether it is the same process
 			}
 			now, err := s.fetch(ctx, client)
 			switch {

@@ -22,6 +22,8 @@ func projectPod(p *corev1.Pod) event.KubePod {
 		Message: p.Status.Message,
 		Status:  podStatus(p),
 		Stays:   slices.ContainsFunc(p.Spec.Tolerations, staysForEver),
+		// As pkg/kubelet/types.ConfigHashAnnotationKey.
+		ConfigHash: p.Annotations["kubernetes.io/config.hash"],
 	}
 	if c := condition(p, corev1.PodScheduled); b.Reason == "" && c != nil && c.Status == corev1.ConditionFalse {
 		b.Reason, b.Message = c.Reason, c.Message

@@ -121,7 +121,7 @@ func tables(c *state.Component) []table {
 	case "etcd":
 		return []table{member(m), calls(m)}
 	case "kubelet":
-		return []table{runtime(m), requests(m)}
+		return []table{runtimeCalls(m), requests(m)}
 	case "kube-proxy":
 		return []table{syncs(m), requests(m)}
 	}
@@ -230,8 +230,8 @@ func calls(m *state.Metrics) table {
 	return counter(m, "Calls", "METHOD", "grpc_server_handled_total")
 }
 
-// runtime are the kubelet's calls to containerd.
-func runtime(m *state.Metrics) table {
+// runtimeCalls are the kubelet's calls to containerd.
+func runtimeCalls(m *state.Metrics) table {
 	const calls = "kubelet_runtime_operations"
 	t := table{title: "Calls to the runtime", columns: []string{"CALL", "PER S", "TOTAL", "ERRORS", "TAKES"}}
 	for _, call := range m.Figures.Labels(calls + "_total") {
