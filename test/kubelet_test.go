@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,6 +156,18 @@ func testVolumes(t *testing.T, lab *harness.Lab) {
 			t.Errorf("init container %s is %+v", c.Name, c.State)
 		}
 	}
+	// What the kubelet is told to have set up is mounted in its node.
+	w := lab.Await("the volumes of the pod", func(w *state.World) bool {
+		k := w.Nodes[pod.Node].Kubelet
+		return k != nil && len(k.Volumes[pod.UID]) == 4 // the fourth is the token that every pod gets
+	})
+	table := lab.Must("node", "exec", pod.Node, "--", "cat", "/proc/self/mountinfo")
+	for _, v := range w.Nodes[pod.Node].Kubelet.Volumes[pod.UID] {
+		mounted := strings.Contains(table, pod.UID+"/volumes/"+v.Plugin+"/"+v.Name+" ")
+		if mounted != (v.FS == "tmpfs") || v.Name == "secret" && !mounted {
+			t.Errorf("volume %+v; mounted in the node: %t", v, mounted)
+		}
+	}
 	if logs := lab.Kubectl("logs", "whole", "-c", "main"); logs != "begins\nfrom-init\n" {
 		t.Errorf("kubectl logs prints %q", logs)
 	}
@@ -186,6 +199,13 @@ func testProbes(t *testing.T, lab *harness.Lab) {
 			t.Errorf("no Event %s tells of the failed probe", reason)
 		}
 	}
+	node := probed(lab.World()).Node
+	lab.Await("the kubelet's count of failed probes", func(w *state.World) bool {
+		k := w.Nodes[node].Kubelet
+		return k != nil && slices.ContainsFunc(k.Probes, func(p state.KubeletProbe) bool {
+			return p.Pod == "probed" && p.Kind == "Liveness" && p.Failed >= 2 && p.Result == event.ProbeSuccessful
+		})
+	})
 	if out := lab.Kubectl("logs", "probed", "--previous"); !strings.Contains(out, "probe=/healthz to=off") {
 		t.Errorf("kubectl logs --previous prints %q", out)
 	}
@@ -198,6 +218,14 @@ func testOutOfMemory(t *testing.T, lab *harness.Lab) {
 	lab.Await("the kernel to end it", func(w *state.World) bool {
 		p := w.Kube.Pods["default/hungry"]
 		return p.Phase == "Failed" && p.Containers[0].Reason == "OOMKilled"
+	})
+	told := func(w *state.World, what event.ContainerWhat, code int) bool {
+		return slices.ContainsFunc(w.Nodes[w.Kube.Pods["default/hungry"].Node].Containers, func(e state.ContainerEvent) bool {
+			return e.Pod == "hungry" && e.Container == "demo" && e.What == what && e.ExitCode == code
+		})
+	}
+	lab.Await("containerd to tell of it", func(w *state.World) bool {
+		return told(w, event.ContainerOOM, 0) && told(w, event.ContainerExited, 137)
 	})
 	if code := lab.Kubectl("get", "pod", "hungry", "-o", "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}"); code != "137" {
 		t.Errorf("its exit code is %s, want 137", code)
