@@ -130,7 +130,7 @@ func testKubelet(t *testing.T, lab *harness.Lab) {
 
 // inWhole runs a command in the pod that has everything.
 func inWhole(lab *harness.Lab, command ...string) string {
-	return lab.Kubectl(append([]string{"exec", "whole", "-c", "main", "--"}, command...)...)
+	return lab.Eventually(command[0]+" runs in the container", append([]string{"kubectl", "exec", "whole", "-c", "main", "--"}, command...)...)
 }
 
 // testVolumes reads what the kubelet put into a container.
@@ -252,8 +252,8 @@ func testCopy(t *testing.T, lab *harness.Lab) {
 	if err := os.WriteFile(there, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lab.Kubectl("cp", there, "whole:/shared/copied", "-c", "main")
-	lab.Kubectl("cp", "whole:/shared/copied", back, "-c", "main")
+	lab.Eventually("the file is copied in", "kubectl", "cp", there, "whole:/shared/copied", "-c", "main")
+	lab.Eventually("the file is copied out", "kubectl", "cp", "whole:/shared/copied", back, "-c", "main")
 	if raw, err := os.ReadFile(back); err != nil || string(raw) != content {
 		t.Errorf("after kubectl cp there and back: %d bytes of %d, %v", len(raw), len(content), err)
 	}

@@ -217,7 +217,7 @@ func (m *app) mine(msg tea.KeyPressMsg) int {
 			return m.current
 		}
 	}
-	if key.Matches(msg, m.keys.back) && m.selection.InComponents {
+	if key.Matches(msg, m.keys.back) && (m.selection.InComponents || m.deep()) {
 		return m.current
 	}
 	for _, b := range m.keys.bindings() {
@@ -226,6 +226,12 @@ func (m *app) mine(msg tea.KeyPressMsg) int {
 		}
 	}
 	return m.current
+}
+
+// deep says that the screen shows a part of itself, which esc leads out of first.
+func (m *app) deep() bool {
+	s, ok := m.screen().(screen.Deep)
+	return ok && s.Inside()
 }
 
 func (m *app) screen() screen.Screen { return m.screens[m.current] }

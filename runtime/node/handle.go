@@ -203,7 +203,8 @@ func (h *Handle) Reassert(ctx context.Context) error {
 	return h.do(ctx, request{Verb: verbReassert})
 }
 
-// Shutdown stops all components in reverse start order and then the init.
+// Shutdown stops all components in reverse start order, then what else runs on the
+// node, and then the init.
 func (h *Handle) Shutdown(ctx context.Context) error {
 	err := h.do(ctx, request{Verb: verbShutdown})
 	if errors.Is(err, ErrGone) {

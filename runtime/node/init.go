@@ -74,6 +74,7 @@ func (s *server) serve() error {
 		}
 		if r.Verb == verbShutdown {
 			s.set.stopAll()
+			endRest(restGrace)
 			return s.reply(r.ID, nil)
 		}
 		if err := s.reply(r.ID, s.handle(r)); err != nil {

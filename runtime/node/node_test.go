@@ -307,6 +307,26 @@ func TestShutdownStopsInOrder(t *testing.T) {
 	}
 }
 
+// TestShutdownLetsTheRestEnd holds that what no component is waiting for, as
+// containers are, hears of a shutdown and has time to end.
+func TestShutdownLetsTheRestEnd(t *testing.T) {
+	r := bootNode(t)
+	const orphan = `sh -c 'trap "sleep 0.3; echo ended in order; exit 0" TERM; echo armed; while true; do sleep 0.05; done' & echo started`
+	if err := r.Start(t.Context(), script("orphan", orphan+"; exec sleep 1000000")); err != nil {
+		t.Fatal(err)
+	}
+	awaitLog(r, "orphan", "armed")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := r.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-r.Gone()
+	if log := r.log("orphan"); !strings.Contains(log, "ended in order") {
+		t.Errorf("the orphan of a component said %q", log)
+	}
+}
+
 func stoppedAt(t *testing.T, log string) float64 {
 	t.Helper()
 	var at float64

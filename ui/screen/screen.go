@@ -37,6 +37,12 @@ type FilterHelper interface {
 	FilterHelp() []string
 }
 
+// Deep is a screen with a view into a part of it.
+type Deep interface {
+	// Inside says that the view is open: esc is the screen's own then.
+	Inside() bool
+}
+
 // About names a screen.
 type About struct {
 	// Number is its key, 1 to 9; 0 keeps it out of the tabs.

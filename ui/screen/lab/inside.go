@@ -109,7 +109,7 @@ func syncLine(s widget.Surface, cx *screen.Context, n *state.Node) {
 func containerTable(cx *screen.Context, n *state.Node) (string, widget.Table) {
 	st := cx.Styles
 	t := widget.Table{Empty: "no pods here", Columns: []widget.Column{
-		{Title: "POD", Grow: true}, {Title: "CONTAINER", Min: 8, Grow: true}, {Title: "STATE"}, {Title: "READY", Drop: 2}, {Title: "RESTARTS", Right: true, Drop: 1},
+		{Title: "POD", Grow: true, Min: 18}, {Title: "CONTAINER", Grow: true, Min: 8}, {Title: "STATE"}, {Title: "READY", Drop: 2}, {Title: "RESTARTS", Right: true, Drop: 1},
 	}}
 	pods := podsOf(cx, n)
 	for _, p := range pods {
@@ -138,8 +138,8 @@ func containerTable(cx *screen.Context, n *state.Node) (string, widget.Table) {
 func probeTable(cx *screen.Context, n *state.Node) (string, widget.Table) {
 	st := cx.Styles
 	t := widget.Table{Empty: "none made yet", Columns: []widget.Column{
-		{Title: "POD", Grow: true}, {Title: "CONTAINER", Drop: 1}, {Title: "PROBE"}, {Title: "RESULT"},
-		{Title: "SINCE", Right: true}, {Title: "OK", Right: true, Drop: 2}, {Title: "FAILED", Right: true, Drop: 2},
+		{Title: "POD", Grow: true, Min: 18}, {Title: "CONTAINER", Drop: 3}, {Title: "PROBE"}, {Title: "RESULT"},
+		{Title: "SINCE", Right: true}, {Title: "OK", Right: true, Drop: 2}, {Title: "FAILED", Right: true, Drop: 1},
 	}}
 	if n.Kubelet == nil {
 		return "Probes", t

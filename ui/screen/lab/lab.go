@@ -57,6 +57,9 @@ func (l *Lab) Keys() []key.Binding {
 	return append(append([]key.Binding{l.focus, l.enter}, screen.FaultKeys()...), l.left, l.right, l.list.Up, l.list.Down, l.leave)
 }
 
+// Inside implements screen.Deep.
+func (l *Lab) Inside() bool { return l.inside.open }
+
 // Handle implements screen.Screen.
 func (l *Lab) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	switch msg := msg.(type) {
