@@ -10,7 +10,7 @@ import (
 
 // Bounds of what a world keeps of each node's kubelet and containerd.
 const (
-	MaxContainerEvents = 128
+	MaxContainerEvents = 64
 	MaxKubeletProbes   = 512
 	MaxKubeletVolumes  = 256 // pods
 )

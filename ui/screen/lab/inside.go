@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"workbench/cluster/event"
 	"workbench/cluster/state"
@@ -155,7 +156,7 @@ func probeTable(cx *screen.Context, n *state.Node) (string, widget.Table) {
 			result, style = "○ not yet", st.Off
 		}
 		t.Rows = append(t.Rows, []widget.Cell{
-			{Text: p.Pod, Style: st.Text}, {Text: p.Container, Style: st.Text}, {Text: lower(p.Kind), Style: st.Text}, {Text: result, Style: style},
+			{Text: p.Pod, Style: st.Text}, {Text: p.Container, Style: st.Text}, {Text: strings.ToLower(p.Kind), Style: st.Text}, {Text: result, Style: style},
 			{Text: widget.Since(cx.Now, p.Since), Style: st.Muted}, {Text: widget.Count(p.Successful), Style: st.Text}, {Text: widget.Count(p.Failed), Style: st.Text},
 		})
 	}

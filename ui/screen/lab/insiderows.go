@@ -13,8 +13,6 @@ import (
 	"workbench/ui/widget"
 )
 
-func lower(kind string) string { return strings.ToLower(kind) }
-
 // volumeTable are the volumes the kubelet has set up, by pod.
 func volumeTable(cx *screen.Context, n *state.Node) (string, widget.Table) {
 	st := cx.Styles
