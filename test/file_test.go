@@ -112,7 +112,6 @@ func TestLabFile(t *testing.T) {
 		{"DoesWhatAKubeletDoes", testKubelet},
 		{"RunsStaticPods", testStaticPods},
 		{"KeepsVolumes", testStorage},
-		{"EvictsUnderPressure", testEviction},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
 	}

@@ -284,36 +284,3 @@ func testDebug(t *testing.T, lab *harness.Lab) {
 		t.Errorf("the debug container sees these processes:\n%s", out)
 	}
 }
-
-// greedy is a pod without limits on w2, beside a client of it there.
-const greedy = `
-apiVersion: v1
-kind: Pod
-metadata: {name: greedy}
-spec:
-  nodeName: w2
-  tolerations: [{operator: Exists}]
-  terminationGracePeriodSeconds: 0
-  containers:
-  - {name: demo, image: "workbench.local/demo:1"}
-  - {name: toolbox, image: "workbench.local/toolbox:1", command: [sleep, "1000000"]}
-`
-
-// testEviction fills a node step by step: before the kernel has to kill there, the
-// kubelet evicts who takes most.
-func testEviction(t *testing.T, lab *harness.Lab) {
-	lab.Apply(greedy)
-	pod := func(w *state.World) *event.KubePod { return w.Kube.Pods["default/greedy"] }
-	lab.Await("the greedy pod", func(w *state.World) bool { return pod(w) != nil && pod(w).Ready })
-	const step, most = 16 << 20, 1 << 30
-	for taken := 0; taken < most && pod(lab.World()).Phase == "Running"; taken += step {
-		lab.Run("kubectl", "exec", "greedy", "-c", "toolbox", "--", "curl", "-s", "-m", "10", fmt.Sprintf("http://127.0.0.1:8080/leak?bytes=%d", step))
-	}
-	w := lab.Await("the pod to be evicted", func(w *state.World) bool { return pod(w).Phase == "Failed" })
-	if p := pod(w); p.Reason != "Evicted" || !strings.Contains(p.Message, "memory") {
-		t.Errorf("the greedy pod ended as %s: %s", p.Reason, p.Message)
-	}
-	if status := lab.Kubectl("get", "node", "w2", "-o", `jsonpath={.status.conditions[?(@.type=="MemoryPressure")].status}`); status != "True" {
-		t.Errorf("w2 has MemoryPressure %s", status)
-	}
-}

@@ -80,7 +80,7 @@ func testStorage(t *testing.T, lab *harness.Lab) {
 	if phase := strings.TrimSpace(lab.Kubectl("get", "pvc", "unused", "-o", "jsonpath={.status.phase}")); phase != "Pending" {
 		t.Errorf("a claim without a pod is %s, want Pending", phase)
 	}
-	lab.Kubectl("exec", "ledger-0", "--", "sh", "-c", "echo kept > /data/entry")
+	lab.Eventually("the pod writes", "kubectl", "exec", "ledger-0", "--", "sh", "-c", "echo kept > /data/entry")
 	file := filepath.Join(lab.Root(node), volume.Spec.Local.Path, "entry")
 	if raw, err := os.ReadFile(file); err != nil || string(raw) != "kept\n" {
 		t.Errorf("on the host the data is %q, %v", raw, err)

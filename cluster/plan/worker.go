@@ -83,9 +83,7 @@ func (b builder) kubelet(n spec.Node) node.Component {
 // kubeletFiles is the KubeletConfiguration. What is not the lab's business is
 // left at upstream's defaults. Images cannot be pulled again without a
 // network, so they are not collected, and what is free on the machine's disk
-// is not a reason to evict. Memory is: without the kernel's notice (cgroup v1) the
-// kubelet looks every 10 s, in which a pod can fill a small node, so that the
-// kernel kills there before the kubelet evicts.
+// is not a reason to evict.
 func (b builder) kubeletFiles(n spec.Node, files map[string]File) {
 	var c strings.Builder
 	fmt.Fprintf(&c, `apiVersion: kubelet.config.k8s.io/v1beta1
@@ -108,7 +106,6 @@ staticPodPath: %[7]s
 volumePluginDir: /var/lib/kubelet/volumeplugins
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 50Mi, nodefs.available: "0%%", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
-kernelMemcgNotification: true
 serializeImagePulls: false
 nodeStatusUpdateFrequency: %[5]s
 nodeLeaseDurationSeconds: %[6]d
