@@ -36,6 +36,8 @@ func TestFaults(t *testing.T) {
 		{"PartitionOfTheLeader", testPartition},
 		{"NodeComesBackIntoItsFaults", testRestartInFaults},
 		{"Processes", testProcessFaults},
+		{"FrozenAgain", testFrozenAgain},
+		{"Certificates", testCertificates},
 		{"Squeeze", testSqueeze},
 		{"Pods", testPodFaults},
 		{"Leases", testLeases},
@@ -441,7 +443,7 @@ func testSqueeze(t *testing.T, lab *harness.Lab) {
 }
 
 func testPodFaults(t *testing.T, lab *harness.Lab) {
-	for _, kind := range []string{"pod-kill"} { // pod-oom is told as a mismatch on cgroup v1
+	for _, kind := range []string{"pod-kill"} { // pod-oom is not dependable on cgroup v1
 		w := lab.Await("the target to be ready", func(w *state.World) bool { return allReady(w, "target", 2) })
 		var pod *event.KubePod
 		for _, p := range podsOf(w, "target") {
@@ -492,6 +494,8 @@ func testSupervisorKilledInFaults(t *testing.T, lab *harness.Lab) {
 	broken(t, lab, "delay", "w1", "50ms")
 	broken(t, lab, "squeeze", "w1", "cpu", "0.5")
 	broken(t, lab, "freeze", "c1/kube-scheduler")
+	expired := credentials(t, before, "w1")
+	broken(t, lab, "cert-expire", "w1/kube-proxy")
 	broken(t, lab, "cordon", "w2")
 	lab.KillSupervisor()
 	lab.AssertNothingRuns()
@@ -500,6 +504,7 @@ func testSupervisorKilledInFaults(t *testing.T, lab *harness.Lab) {
 		n := w.Kube.Nodes["w2"]
 		return n != nil && !n.Unschedulable && ready(w, "w2")
 	})
+	same(t, "w1", expired, credentials(t, w, "w1"))
 	if len(w.Faults.Active) > 0 || w.Topology.Name != before.Topology.Name {
 		t.Errorf("faults outlived the supervisor: %+v", w.Faults.Active)
 	}

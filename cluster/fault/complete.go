@@ -76,6 +76,10 @@ func (l Lab) follow(words []string) []string {
 		if len(args) == 0 {
 			return l.withEtcd()
 		}
+	case CertExpire:
+		if len(args) == 0 {
+			return append(names, l.certified()...)
+		}
 	case CrashLoop:
 		if len(args) == 0 {
 			return l.components()

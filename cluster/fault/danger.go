@@ -121,7 +121,7 @@ func works(w *state.World, d Desired, node, component string) bool {
 		return false
 	}
 	want := d.Component(node + "/" + component)
-	return !want.Down && !want.Frozen && !want.Crash && want.Disk == ""
+	return !want.Down && !want.Frozen && !want.Crash && !want.Expired && want.Disk == ""
 }
 
 func plural(n int, noun string) string {

@@ -78,7 +78,7 @@ var texts = []string{
 	"cut c1 c2", "cut c1->c3", "loss c1 c2 30%", "loss w1 10%", "loss c1->c2 7.3%", "delay c1 c2 50ms", "delay w1 80ms --jitter 20ms", "delay c1->c2 3ms",
 	"rate w1 10mbit", "rate w1 c1 2mbit", "rate w1 1gbit", "partition c1/c2,c3,w*", "outside w1", "loss w1 outside 5%",
 	"kill w1", "stop w1", "freeze w1", "kill c1/etcd", "freeze c1/etcd", "crashloop c1/etcd", "squeeze w1 memory 300Mi", "squeeze w1 memory 1Gi cpu 0.5",
-	"cordon w1", "drain w1,w2",
+	"cordon w1", "drain w1,w2", "cert-expire w1", "cert-expire c1/etcd,c2",
 }
 
 // TestOrderDoesNotMatter renders random sets in random orders, and takes faults

@@ -51,6 +51,7 @@ const (
 
 	EtcdLoseDisk = "etcd-lose-disk"
 	EtcdCorrupt  = "etcd-corrupt"
+	CertExpire   = "cert-expire"
 )
 
 // kinds is the grammar, in the order of the help. It is a function for its
@@ -72,6 +73,7 @@ func kinds() []Kind {
 		{Word: Drain, Usage: "A", Text: "cordon, then evict its pods", parse: (*parser).nodes},
 		{Word: EtcdLoseDisk, Usage: "A", Text: "the data directory of its etcd member is emptied; healing replaces the member", parse: (*parser).nodes},
 		{Word: EtcdCorrupt, Usage: "A", Text: "a byte of its etcd member's write-ahead log is inverted; healing replaces the member", parse: (*parser).nodes},
+		{Word: CertExpire, Usage: "A | A/COMPONENT", Text: "its certificates expired an hour ago, and it starts anew with them", parse: (*parser).process},
 		{Word: PodKill, Usage: "NAMESPACE/POD", Text: "SIGKILL to every container of the pod, behind the kubelet's back", Once: true, parse: (*parser).pods},
 		{Word: PodOOM, Usage: "NAMESPACE/POD", Text: "the kernel's OOM killer ends a container of the pod", Once: true, parse: (*parser).pods},
 	}

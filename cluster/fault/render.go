@@ -39,6 +39,8 @@ type ComponentCondition struct {
 	Crash  bool
 	// Disk is EtcdLoseDisk or EtcdCorrupt; "" when its data may be whole.
 	Disk string
+	// Expired says that its certificates are.
+	Expired bool
 }
 
 // Render works out the conditions. It is a function of the set alone, not of
@@ -148,6 +150,8 @@ func (c *ComponentCondition) add(f event.FaultInjected) {
 		c.Frozen = true
 	case CrashLoop:
 		c.Crash = true
+	case CertExpire:
+		c.Expired = true
 	case EtcdLoseDisk:
 		c.Disk = EtcdLoseDisk
 	case EtcdCorrupt:
@@ -260,6 +264,9 @@ func (c ComponentCondition) text() string {
 		parts = append(parts, "data lost")
 	case EtcdCorrupt:
 		parts = append(parts, "data corrupt")
+	}
+	if c.Expired {
+		parts = append(parts, "certificates expired")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -33,6 +33,8 @@ func Resolve(r Request, lab Lab) (event.FaultInjected, error) {
 		f.Pods, err = lab.pods(r.Targets)
 	case EtcdLoseDisk, EtcdCorrupt:
 		f.Components, err = lab.etcds(r.Targets)
+	case CertExpire:
+		f.Components, err = lab.certificates(r.Targets)
 	default:
 		f.Nodes, f.Components, err = lab.targets(r.Targets)
 	}
@@ -203,6 +205,40 @@ func (l Lab) withEtcd() []string {
 		}
 	}
 	return out
+}
+
+// Certified says that a component has certificates of its own.
+func Certified(component string) bool {
+	return slices.Contains([]string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}, component)
+}
+
+// certified are all components with certificates.
+func (l Lab) certified() []string {
+	return slices.DeleteFunc(l.components(), func(target string) bool {
+		_, component, _ := strings.Cut(target, "/")
+		return !Certified(component)
+	})
+}
+
+// certificates are components with certificates; a node means all of its.
+func (l Lab) certificates(patterns []string) ([]string, error) {
+	nodes, out, err := l.targets(patterns)
+	if err != nil {
+		return nil, err
+	}
+	all := l.certified()
+	for _, target := range out {
+		if !slices.Contains(all, target) {
+			return nil, fmt.Errorf("%s has no certificate of its own; there are %s", target, some(all))
+		}
+	}
+	for _, target := range all {
+		if node, _, _ := strings.Cut(target, "/"); slices.Contains(nodes, node) {
+			out = append(out, target)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // targets are nodes and components.

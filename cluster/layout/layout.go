@@ -117,6 +117,10 @@ func (l Lab) Loaded() string { return l.in("loaded.json") }
 // replaced before it can take part again.
 func (l Lab) Damage(name string) string { return l.in("nodes", name, "etcd-damage") }
 
+// Kept holds the certificates of a node's components, by component, while a fault
+// has replaced them by expired ones.
+func (l Lab) Kept(name string) string { return l.in("nodes", name, "certificates-kept") }
+
 // InitLog is what a node's init prints.
 func (l Lab) InitLog(name string) string { return l.in("nodes", name, "init.log") }
 

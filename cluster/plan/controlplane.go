@@ -60,11 +60,11 @@ func (b builder) etcd(n spec.Node) node.Component {
 	var cluster []string
 	for _, peer := range b.nodes {
 		if peer.ControlPlane {
-			cluster = append(cluster, fmt.Sprintf("%s=https://%s", peer.Name, netip.AddrPortFrom(peer.Address, etcdPeerPort)))
+			cluster = append(cluster, fmt.Sprintf("%s=https://%s", peer.Name, netip.AddrPortFrom(peer.Address, EtcdPeerPort)))
 		}
 	}
 	client := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, EtcdPort))
-	peer := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, etcdPeerPort))
+	peer := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, EtcdPeerPort))
 	const dir = pkiDir + "/etcd"
 	return component("etcd", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:2381/readyz"}, b.args("etcd", map[string]string{
 		"name":                        n.Name,

@@ -14,7 +14,7 @@ const EtcdDir = "/var/lib/etcd"
 
 // PeerURL is where the etcd members reach the one on the node.
 func (n Node) PeerURL() string {
-	return "https://" + netip.AddrPortFrom(n.Address, etcdPeerPort).String()
+	return "https://" + netip.AddrPortFrom(n.Address, EtcdPeerPort).String()
 }
 
 // ClientURL is where clients reach the etcd member on the node.

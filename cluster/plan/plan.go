@@ -79,8 +79,9 @@ const Domain = "cluster.local"
 // Ports on the nodes.
 const (
 	APIServerPort = 6443
+	KubeletPort   = 10250
 	EtcdPort      = 2379
-	etcdPeerPort  = 2380
+	EtcdPeerPort  = 2380
 )
 
 // New makes the plan of a valid lab.

@@ -78,11 +78,13 @@ const (
 	cut, partition, loss          = "cut", "partition", "loss"
 	cordon, drain                 = "cordon", "drain"
 	loseDisk, corrupt             = "etcd-lose-disk", "etcd-corrupt"
+	certExpire                    = "cert-expire"
 )
 
-// ends says that what the kind is about does nothing any more.
+// ends says that what the kind is about does nothing any more, or that nobody it
+// speaks to believes it any more.
 func ends(kind string) bool {
-	return slices.Contains([]string{kill, stop, freeze, crashLoop, loseDisk, corrupt}, kind)
+	return slices.Contains([]string{kill, stop, freeze, crashLoop, loseDisk, corrupt, certExpire}, kind)
 }
 
 // impact is what a fault takes from the lab as it is.
@@ -186,7 +188,8 @@ func restarts(p *event.KubePod) int32 {
 func (w *Work) services(f event.FaultInjected, lab *Lab, hit func(name, component string) bool) {
 	gone := map[string]bool{} // addresses of API servers that end
 	for _, name := range lab.with("kube-apiserver") {
-		if slices.Contains(w.Dead, name) || hit(name, "kube-apiserver") {
+		// One with an expired certificate renews its lease all the same.
+		if slices.Contains(w.Dead, name) || hit(name, "kube-apiserver") && f.Kind != certExpire {
 			gone[lab.node(name).IP] = true
 		}
 	}

@@ -16,6 +16,7 @@ func TestKindsOfTheGrammar(t *testing.T) {
 	silent := map[string]string{
 		fault.Kill: "kill w1", fault.Freeze: "freeze w1/kubelet", fault.Stop: "stop w1", fault.CrashLoop: "crashloop w1/kubelet",
 		fault.Cut: "cut w1 c1", fault.Partition: "partition w1/c1", fault.Loss: "loss w1 c1 100%",
+		fault.CertExpire: "cert-expire w1/kubelet",
 	}
 	other := map[string]string{
 		fault.Delay: "delay w1 c1 80ms", fault.Rate: "rate w1 c1 10mbit", fault.CutOff: "outside w1", fault.Squeeze: "squeeze w1 cpu 0.2",

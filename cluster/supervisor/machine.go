@@ -63,11 +63,16 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 	if err != nil {
 		return err
 	}
-	handle, err := node.Accept(n.Name, conn, func(e event.Event) { s.rec.Record(e) })
+	handle, err := node.Accept(n.Name, conn, func(e event.Event) {
+		s.rec.Record(e)
+		if c, ok := e.Body.(event.ComponentState); ok && c.State == event.ComponentStarted {
+			s.faults.poke() // a new process is not frozen yet
+		}
+	})
 	if err != nil {
 		return err
 	}
-	m := &machine{handle: handle, group: group, limits: limits, components: map[string]fault.ComponentCondition{}}
+	m := &machine{handle: handle, group: group, limits: limits, components: s.asStarted(n)}
 	s.mu.Lock()
 	s.nodes[n.Name] = m
 	s.mu.Unlock()

@@ -86,6 +86,9 @@ func (s *Supervisor) reconcileNode(n plan.Node, d fault.Desired) error {
 	if err := s.reconcileDisk(n, m, d.Component(n.Name+"/etcd")); err != nil {
 		return err
 	}
+	if err := s.reconcileCertificates(n, d); err != nil {
+		return err
+	}
 	s.faults.mu.Lock()
 	downed := s.faults.downed[n.Name]
 	s.faults.mu.Unlock()
@@ -188,8 +191,8 @@ func (s *Supervisor) reconcileProcesses(n plan.Node, m *machine, d fault.Desired
 // reconcileComponent makes one component follow, step by step: have is what is
 // in force.
 func (s *Supervisor) reconcileComponent(ctx context.Context, node, name string, m *machine, want fault.ComponentCondition) error {
-	have := m.components[name]
-	want.Target, have.Target, want.Disk = "", "", "" // disks are reconcileDisk's
+	want.Target, want.Disk = "", "" // disks are reconcileDisk's
+	have := s.inForce(node, name, m, &want)
 	want.Crash = want.Crash && !want.Down
 	want.Frozen = want.Frozen && !want.Down && !want.Crash // there is nothing to freeze for long
 	if have == want {
@@ -214,10 +217,12 @@ func (s *Supervisor) reconcileComponent(ctx context.Context, node, name string, 
 			}
 		}
 	}
+	try(have.Expired != want.Expired, "kill", func() { have.Down, have.Frozen = true, false },
+		func() error { return h.KillComponent(ctx, name, "its certificates were replaced") })
 	try(have.Frozen && !want.Frozen && !want.Down, "resume", func() { have.Frozen = false },
 		func() error { return h.ResumeComponent(ctx, name, "healed") })
 	try(have.Crash && !want.Crash, "steady", func() { have.Crash = false }, func() error { return h.SteadyComponent(ctx, name) })
-	try(have.Down && !want.Down, "start", func() { have.Down = false }, func() error { return h.Release(ctx, name) })
+	try(have.Down && !want.Down, "start", func() { have.Down, have.Expired = false, want.Expired }, func() error { return h.Release(ctx, name) })
 	try(!have.Down && want.Down, "kill", func() { have.Down, have.Frozen = true, false },
 		func() error { return h.KillComponent(ctx, name, "killed by a user") })
 	try(!have.Crash && want.Crash, "crash", func() { have.Crash = true }, func() error { return h.CrashComponent(ctx, name, "crash loop") })
@@ -225,4 +230,27 @@ func (s *Supervisor) reconcileComponent(ctx context.Context, node, name string, 
 		func() error { return h.PauseComponent(ctx, name, "paused by a user") })
 	m.components[name] = have
 	return errors.Join(errs...)
+}
+
+// inForce is what faults have in force on a component. A process that its init
+// started again is not frozen any more, and has read its certificates anew; one
+// that is still to be started cannot be frozen, which is left out of want then.
+func (s *Supervisor) inForce(node, name string, m *machine, want *fault.ComponentCondition) fault.ComponentCondition {
+	have := m.components[name]
+	var now event.ComponentPhase
+	s.rec.See(func(w *state.World) {
+		if c := w.Nodes[node].Components[name]; c != nil {
+			now = c.State
+		}
+	})
+	idle := now == "" || now == event.ComponentWaiting || now == event.ComponentStopped
+	if have.Down || want.Down || idle {
+		have.Expired = want.Expired // it will start with what there is then
+	}
+	if have.Frozen && now != event.ComponentPaused {
+		have.Frozen = false
+		want.Frozen = want.Frozen && !idle && now != event.ComponentExited
+	}
+	m.components[name] = have
+	return have
 }

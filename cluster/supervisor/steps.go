@@ -199,7 +199,7 @@ func (s *Supervisor) issueCertificates(ctx context.Context) error {
 			Name: n.Name, IP: n.Address.String(), ControlPlane: n.ControlPlane, Root: s.place.Root(n.Name),
 		})
 	}
-	return pki.Ensure(ctx, cfg)
+	return s.withOriginals(func() error { return pki.Ensure(ctx, cfg) })
 }
 
 // startLab starts lab init, the fabric, and the host's way to the API.

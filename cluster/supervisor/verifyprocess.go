@@ -126,12 +126,18 @@ func (s *Supervisor) verifyComponent(a activeFault, target string) finding {
 		return c
 	}
 	began := look()
-	return s.await(a.ctx, 8*time.Second, func() (finding, bool) {
+	within := 8 * time.Second
+	if a.Kind == fault.CertExpire {
+		within = 30 * time.Second // it starts anew before it shows its certificate to anybody
+	}
+	return s.await(a.ctx, within, func() (finding, bool) {
 		c := look()
 		pid := hostPID(m, c.PID)
 		switch a.Kind {
 		case fault.EtcdLoseDisk, fault.EtcdCorrupt:
 			return s.verifyDisk(a, name, c.ComponentState)
+		case fault.CertExpire:
+			return s.verifyExpired(a.ctx, name, component)
 		case fault.Kill:
 			if c.State == event.ComponentStopped && c.PID == 0 {
 				return landed("its process ended (%s) and it is held down", c.Signal), true

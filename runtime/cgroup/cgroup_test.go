@@ -109,6 +109,34 @@ func begin(t *testing.T, script string) *exec.Cmd {
 	return cmd
 }
 
+// TestExhaustV2 holds that a container's limit is as it was after its memory was
+// exhausted, in a directory that looks like a v2 group.
+func TestExhaustV2(t *testing.T) {
+	root := t.TempDir()
+	g := &Group{path: ".", hierarchies: []Hierarchy{{Mount: root, V2: true}}}
+	if err := g.Exhaust(t.Context(), "pod", ""); err == nil || !strings.Contains(err.Error(), "memory.max") {
+		t.Errorf("of a group without a limit: %v", err)
+	}
+	sub := filepath.Join(root, "pod")
+	if err := os.Mkdir(sub, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, content := range map[string]string{"memory.max": "max", "cgroup.procs": "", "memory.events": "oom 3\noom_kill 2\n"} {
+		if err := os.WriteFile(filepath.Join(sub, file), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.Exhaust(t.Context(), "pod", ""); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(filepath.Join(sub, "memory.max")); err != nil || string(raw) != "max" {
+		t.Errorf("its limit is %q, %v", raw, err)
+	}
+	if n := g.OOMKills("pod"); n != 2 {
+		t.Errorf("%d kills, want 2", n)
+	}
+}
+
 func TestGroupHoldsAndSignalsProcesses(t *testing.T) {
 	g := testGroup(t, Limits{})
 	one, two := begin(t, "read wait"), begin(t, "read wait")

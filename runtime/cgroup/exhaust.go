@@ -27,8 +27,7 @@ const (
 
 // Eat is the main function of the eater: it waits for its standard input, then
 // takes more and more memory until it is killed. The memory is that of a file
-// without a name: charged to the group, but not to the eater, whom the kernel
-// would otherwise score worse than a small container and end in its place.
+// without a name: charged to the group, and given back when the eater ends.
 func Eat() error {
 	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
 		return fmt.Errorf("wait to be let in: %w", err)
@@ -49,23 +48,24 @@ func Eat() error {
 }
 
 // Exhaust lets a group below the node's run out of memory, until one of its
-// processes ends or ctx does. On v2 a lower limit is enough. On v1 the kernel
-// refuses a limit below what is used, so the limit is set to that and a process
-// from outside, the agent as eater, is let in to take more; the kernel ends who
-// has the worst score, which is the container unless it is a guaranteed pod's.
+// processes ends or ctx does. On v2 a lower limit is enough: the kernel ends what
+// keeps the group above it. On v1 the kernel refuses a limit below what is used,
+// so the limit is set to that and a process from outside, the agent as eater, is
+// let in to take more. It is exempt from the OOM killer, where that is
+// permitted, which is then left with the container's own processes.
 func (g *Group) Exhaust(ctx context.Context, sub, agent string) error {
 	root, v2 := g.memoryDir()
 	dir := filepath.Join(root, sub)
-	victims := ownProcesses(dir)
-	file, use := "memory.limit_in_bytes", size(readWords(dir, "memory.usage_in_bytes"))
+	file, limit := "memory.limit_in_bytes", size(readWords(dir, "memory.usage_in_bytes"))+headroom
 	if v2 {
-		file, use = "memory.max", 0
+		file, limit = "memory.max", 0
 	}
 	old := readWords(dir, file)
 	if len(old) != 1 {
 		return fmt.Errorf("exhaust cgroup %s: it has no %s", sub, file)
 	}
-	if err := write(filepath.Join(dir, file), strconv.FormatInt(use+headroom, 10)); err != nil {
+	victims := ownProcesses(dir)
+	if err := write(filepath.Join(dir, file), strconv.FormatInt(limit, 10)); err != nil {
 		return fmt.Errorf("exhaust cgroup %s: %w", sub, err)
 	}
 	// A container that is started again has a group of its own.
@@ -94,6 +94,11 @@ func feed(ctx context.Context, dir, agent string, victims []int) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- eater.Wait() }()
+	if err := exempt(eater.Process.Pid); err != nil {
+		cancel()
+		<-ended
+		return err
+	}
 	if err := write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(eater.Process.Pid)); err != nil {
 		cancel()
 		<-ended
@@ -105,7 +110,7 @@ func feed(ctx context.Context, dir, agent string, victims []int) error {
 	for err == nil {
 		select {
 		case <-ended:
-			return errors.New("the kernel ended the memory eater in place of the container: the pod's quality of service protects it")
+			return errors.New("the kernel ended the memory eater in place of the container")
 		case <-ctx.Done():
 			<-ended
 			return context.Cause(ctx)
@@ -122,6 +127,16 @@ func feed(ctx context.Context, dir, agent string, victims []int) error {
 	cancel()
 	<-ended
 	return err
+}
+
+// exempt keeps a process from the OOM killer (proc_pid_oom_score_adj(5)), where we
+// may: without CAP_SYS_RESOURCE it stays as likely a victim as any.
+func exempt(pid int) error {
+	const never = "-1000"
+	if err := write(fmt.Sprintf("/proc/%d/oom_score_adj", pid), never); err != nil && !errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("exempt the memory eater from the OOM killer: %w", err)
+	}
+	return nil
 }
 
 // zombie says that a process has ended and is not reaped yet.
