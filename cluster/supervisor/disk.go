@@ -3,7 +3,12 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+
+	"go.etcd.io/etcd/client/pkg/v3/types"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
 
 	"workbench/cluster/event"
 	"workbench/cluster/fault"
@@ -63,13 +68,40 @@ func (s *Supervisor) reconcileDisk(n plan.Node, m *machine, want fault.Component
 
 // mayStart says whether a damaged member may try to start. An empty one may only
 // while another answers, which refuses it: alone it would begin a cluster of its
-// own.
+// own. The others refuse the ID that its flags give it; one that joined later has
+// an ID that no flag tells, and would begin or join without its log.
 func (s *Supervisor) mayStart(ctx context.Context, n plan.Node) bool {
 	if s.damage(n.Name) != memberLost {
 		return true
 	}
+	first, err := firstID(n)
+	if err != nil {
+		return false
+	}
 	c, err := s.members(ctx)
-	return err == nil && len(upURLs(c, n.Name)) > 0
+	if err != nil || len(upURLs(c, n.Name)) == 0 {
+		return false
+	}
+	m, ok := c.Of(n.Name)
+	return ok && m.ID == first
+}
+
+// firstID is the ID of the node's member in the cluster that its flags describe.
+func firstID(n plan.Node) (uint64, error) {
+	c, err := n.Component("etcd")
+	if err != nil {
+		return 0, err
+	}
+	flags := map[string]string{}
+	for _, arg := range c.Args {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		flags[name] = value
+	}
+	urls, err := types.NewURLs(strings.Split(flags["initial-advertise-peer-urls"], ","))
+	if err != nil {
+		return 0, fmt.Errorf("ID of the member of %s: %w", n.Name, err)
+	}
+	return uint64(membership.NewMember(n.Name, urls, flags["initial-cluster-token"], nil).ID), nil
 }
 
 // verifyDisk looks at how a member fares whose data is damaged.
@@ -86,7 +118,7 @@ func (s *Supervisor) verifyDisk(a activeFault, n string, now event.ComponentStat
 	case now.State == event.ComponentExited && now.Cause != "":
 		return landed("%s; etcd exits with %d: %s", what, now.ExitCode, now.Cause), true
 	case now.State == event.ComponentStopped:
-		return landed("%s; it is held down: no other member is up to refuse it, and alone it would begin a cluster of its own", what), true
+		return landed("%s; it is held down: nobody would refuse it, and without its log it would begin a cluster of its own or vote again", what), true
 	}
 	return landed("%s; it is not ready", what), false
 }
