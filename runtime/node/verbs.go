@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"workbench/cluster/event"
 )
 
@@ -74,7 +76,7 @@ func (s *set) pause(name, cause string) error {
 	if p.paused {
 		return errors.New("it is paused already")
 	}
-	if err := syscall.Kill(p.pid, syscall.SIGSTOP); err != nil {
+	if err := halt(p.pid); err != nil {
 		return err
 	}
 	p.paused, p.cause = true, cause
@@ -102,6 +104,23 @@ func (s *set) resume(name, cause string) error {
 	}
 	s.report(p, state)
 	return nil
+}
+
+// halt stops a child, and returns when all its threads have stopped or it has
+// ended: the signal alone takes a moment on a busy machine.
+func halt(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		// What is seen here is left for who reaps.
+		switch err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil); {
+		case err == nil, errors.Is(err, unix.ECHILD):
+			return nil
+		case !errors.Is(err, unix.EINTR):
+			return fmt.Errorf("wait for process %d to stop: %w", pid, err)
+		}
+	}
 }
 
 // crashAfter is how long a crashing component lives.
@@ -164,7 +183,7 @@ func (s *set) reassert() error {
 	var errs []error
 	for _, p := range s.byName {
 		if p.paused && p.pid != 0 {
-			errs = append(errs, syscall.Kill(p.pid, syscall.SIGSTOP))
+			errs = append(errs, halt(p.pid))
 		}
 	}
 	return errors.Join(errs...)
