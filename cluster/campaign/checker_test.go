@@ -141,7 +141,10 @@ func TestStoresThatAreWrong(t *testing.T) {
 		},
 		"loses a write of a register": {
 			func(m *memory) {
-				m.lose = func(key, value string) bool { return strings.Contains(key, ".r") && value == "1.20" }
+				// Which of a client's swaps succeed depends on the others.
+				m.lose = func(key, value string) bool {
+					return strings.Contains(key, ".r") && len(value) == 4 && strings.HasPrefix(value, "1.2")
+				}
 			},
 			func(f Finding) bool {
 				return len(f.Violations) > 0 && strings.Contains(f.String(), "not linearizable: p.r0-0; see ") && strings.Contains(f.String(), "client 1 swap")

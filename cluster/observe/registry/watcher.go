@@ -112,6 +112,15 @@ func (w *watcher) emit(all []event.Event) {
 	}
 }
 
+// requestProgress asks the member for a sign of life. A client that connects
+// again takes no request until it has: that is no answer either, and must not hold
+// up who waits for it.
+func requestProgress(ctx context.Context, client *clientv3.Client) {
+	ctx, cancel := context.WithTimeout(ctx, quiet/2)
+	defer cancel()
+	_ = client.RequestProgress(ctx)
+}
+
 func (w *watcher) receive(ctx context.Context, client *clientv3.Client, changes clientv3.WatchChan) error {
 	tick := time.NewTicker(quiet / 2)
 	defer tick.Stop()
@@ -135,8 +144,7 @@ func (w *watcher) receive(ctx context.Context, client *clientv3.Client, changes 
 				return errSilent
 			}
 			if silent > quiet {
-				// Its error is no answer either.
-				_ = client.RequestProgress(ctx)
+				requestProgress(ctx, client)
 			}
 		}
 	}
