@@ -197,6 +197,7 @@ func TestRemade(t *testing.T) {
 			func(l *lab) { l.Nodes[1].IP = "10.88.0.99" },
 			[]string{
 				"c2/etc/kubernetes/pki/apiserver.crt", "c2/etc/kubernetes/pki/apiserver.key",
+				"c2/etc/kubernetes/pki/cloud-controller-manager.crt", "c2/etc/kubernetes/pki/cloud-controller-manager.key",
 				"c2/etc/kubernetes/pki/controller-manager.crt", "c2/etc/kubernetes/pki/controller-manager.key",
 				"c2/etc/kubernetes/pki/etcd/peer.crt", "c2/etc/kubernetes/pki/etcd/peer.key",
 				"c2/etc/kubernetes/pki/etcd/server.crt", "c2/etc/kubernetes/pki/etcd/server.key",
