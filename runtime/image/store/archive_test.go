@@ -48,7 +48,7 @@ func TestContainerdImportsArchive(t *testing.T) {
 			t.Errorf("%s: complete %v, missing %v, %v", names[at], complete, missing, err)
 		}
 	}
-	if diff := cmp.Diff(want, names); diff != "" || len(names) != 5 {
+	if diff := cmp.Diff(want, names); diff != "" || len(names) != 6 {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
