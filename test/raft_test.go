@@ -191,9 +191,12 @@ func testRaftElection(t *testing.T, lab *harness.Lab) {
 	before := lab.World()
 	old := before.Raft.Leader()
 	kill := lab.Begin("component", "kill", old+"/etcd", "--yes")
+	kinds := []event.RaftKind{event.RaftPreVote, event.RaftPreVoteGranted, event.RaftVote, event.RaftVoteGranted}
 	seen := map[event.RaftKind]bool{}
+	all := []event.RaftRoleName{event.RaftPreCandidate, event.RaftCandidate, event.RaftLeader}
 	roles := map[event.RaftRoleName]bool{}
 	var delays []time.Duration
+	defer func() { t.Logf("the survivors were seen as %v, and sending %v", roles, seen) }()
 	lab.Follow(before.Seq, func(e event.Event) bool {
 		switch b := e.Body.(type) {
 		case event.RaftRole:
@@ -204,20 +207,12 @@ func testRaftElection(t *testing.T, lab *harness.Lab) {
 				seen[l.Kind] = seen[l.Kind] || l.From != old
 			}
 		}
-		return roles[event.RaftLeader] && seen[event.RaftVoteGranted] && seen[event.RaftPreVoteGranted]
+		// Each relay reports on its own: an answer may be told before its question.
+		return !slices.ContainsFunc(all, func(r event.RaftRoleName) bool { return !roles[r] }) &&
+			!slices.ContainsFunc(kinds, func(k event.RaftKind) bool { return !seen[k] })
 	})
 	if out, code := lab.AwaitExit(kill); code != 0 {
 		t.Errorf("component kill ends with %d: %s", code, out)
-	}
-	for _, role := range []event.RaftRoleName{event.RaftPreCandidate, event.RaftCandidate, event.RaftLeader} {
-		if !roles[role] {
-			t.Errorf("no survivor was seen as %s", role)
-		}
-	}
-	for _, kind := range []event.RaftKind{event.RaftPreVote, event.RaftPreVoteGranted, event.RaftVote, event.RaftVoteGranted} {
-		if !seen[kind] {
-			t.Errorf("no %s was seen", kind)
-		}
 	}
 	slices.Sort(delays)
 	if len(delays) == 0 || delays[len(delays)/2] > soon {

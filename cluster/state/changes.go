@@ -197,7 +197,7 @@ func beatKey(resource, namespace, name string) string {
 func (c *Changes) beat(at time.Time, key string, beat *Beat, b event.KubeChange) {
 	if beat == nil {
 		if len(c.Beats) >= maxBeats {
-			c.dropBeat()
+			dropOldest(c.Beats, func(b *Beat) time.Time { return b.At })
 		}
 		beat = &Beat{}
 		c.Beats[key] = beat
@@ -217,15 +217,15 @@ func (c *Changes) beat(at time.Time, key string, beat *Beat, b event.KubeChange)
 	}
 }
 
-// dropBeat forgets the object that was silent for longest.
-func (c *Changes) dropBeat() {
-	oldest := ""
-	for key, b := range c.Beats {
-		if o := c.Beats[oldest]; o == nil || b.At.Before(o.At) || b.At.Equal(o.At) && key < oldest {
-			oldest = key
+// dropOldest forgets what was silent for longest; of several, the first by key.
+func dropOldest[V any](all map[string]V, at func(V) time.Time) {
+	oldest, since := "", time.Time{}
+	for key, v := range all {
+		if t := at(v); oldest == "" || t.Before(since) || t.Equal(since) && key < oldest {
+			oldest, since = key, t
 		}
 	}
-	delete(c.Beats, oldest)
+	delete(all, oldest)
 }
 
 func (c *Changes) rate(at time.Time) {

@@ -32,22 +32,12 @@ func (c *Changes) read(at time.Time, r event.KubeReads) {
 	n := c.Reads[key]
 	if n == nil {
 		if len(c.Reads) >= maxReads {
-			c.dropRead()
+			dropOldest(c.Reads, func(r *ReadCount) time.Time { return r.At })
 		}
 		c.Reads[key] = &ReadCount{KubeReads: r, At: at}
 		return
 	}
 	n.Count, n.Failed, n.Latency, n.At = n.Count+r.Count, n.Failed+r.Failed, n.Latency+r.Latency, at
-}
-
-func (c *Changes) dropRead() {
-	oldest := ""
-	for key, r := range c.Reads {
-		if o := c.Reads[oldest]; o == nil || r.At.Before(o.At) || r.At.Equal(o.At) && key < oldest {
-			oldest = key
-		}
-	}
-	delete(c.Reads, oldest)
 }
 
 // request joins a write with its change, or keeps it until that comes.

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
 
+	"workbench/cluster/etcdclient"
 	"workbench/cluster/event"
 	"workbench/cluster/member"
 	"workbench/cluster/plan"
@@ -29,12 +27,9 @@ func (s *Supervisor) etcdConfig(endpoints ...string) (clientv3.Config, error) {
 	if err != nil {
 		return clientv3.Config{}, err
 	}
-	return clientv3.Config{
-		Endpoints: endpoints, TLS: secure, Logger: zap.NewNop(), DialTimeout: memberTimeout,
-		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return s.labNet.DialContext(ctx, "tcp", address)
-		})},
-	}, nil
+	cfg := etcdclient.Config(secure, s.labNet.DialContext, endpoints...)
+	cfg.DialTimeout = memberTimeout
+	return cfg, nil
 }
 
 // etcd is a client of some members.

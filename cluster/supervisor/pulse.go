@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -210,8 +209,7 @@ func (p *podNetwork) exists() bool {
 // none.
 func (p *podNetwork) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	pid := p.now.handle.PID
-	// Where containerd keeps the namespaces of pods.
-	pods, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/run/netns/cni-*", pid))
+	pods, err := namespace.PodNets(pid)
 	if err == nil && len(pods) > 0 {
 		conn, err := dialFrom(ctx, pods[0], network, address)
 		// A pod that is just set up or torn down has no network of its own.

@@ -72,16 +72,8 @@ func actCommand(o *options, kind, target, short string, verbs []verb) *cobra.Com
 
 // targets are what a verb can act on, for completion.
 func targets(cmd *cobra.Command, o *options, kind string) []string {
-	client, _, err := o.client()
-	if err != nil {
-		return nil
-	}
-	world, err := client.World(cmd.Context())
-	if err != nil {
-		return nil
-	}
 	var out []string
-	for _, n := range world.Topology.Nodes {
+	for _, n := range o.completing(cmd.Context()).Topology.Nodes {
 		if kind == "node" {
 			out = append(out, n.Name)
 			continue

@@ -315,16 +315,8 @@ func writeFault(out io.Writer, w *state.World, f *state.Fault, now time.Time) er
 }
 
 func faultIDs(cmd *cobra.Command, o *options) []string {
-	client, _, err := o.client()
-	if err != nil {
-		return nil
-	}
-	w, err := client.World(cmd.Context())
-	if err != nil {
-		return nil
-	}
 	var ids []string
-	for _, f := range w.Faults.Active {
+	for _, f := range o.completing(cmd.Context()).Faults.Active {
 		ids = append(ids, f.ID)
 	}
 	return ids

@@ -92,16 +92,8 @@ func listForwards(cmd *cobra.Command, client *api.Client) error {
 
 // services are what can be opened, for completion.
 func services(cmd *cobra.Command, o *options, namespace string) []string {
-	client, _, err := o.client()
-	if err != nil {
-		return nil
-	}
-	world, err := client.World(cmd.Context())
-	if err != nil {
-		return nil
-	}
 	var out []string
-	for _, s := range world.Kube.Services {
+	for _, s := range o.completing(cmd.Context()).Kube.Services {
 		if s.Namespace == namespace {
 			out = append(out, "svc/"+s.Name)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"workbench/cluster/api"
 	"workbench/cluster/layout"
+	"workbench/cluster/state"
 )
 
 // options are the global flags.
@@ -44,6 +45,20 @@ func (o options) client() (*api.Client, layout.Lab, error) {
 		return nil, place, err
 	}
 	return api.NewClient(place.Socket()), place, nil
+}
+
+// completing is the lab's world for completion on the command line: an empty one
+// where it cannot be read.
+func (o options) completing(ctx context.Context) *state.World {
+	client, _, err := o.client()
+	if err != nil {
+		return state.New()
+	}
+	world, err := client.World(ctx)
+	if err != nil {
+		return state.New()
+	}
+	return world
 }
 
 // execute runs the command line.

@@ -10,14 +10,13 @@ import (
 	"net/netip"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"workbench/runtime/namespace"
+	"workbench/runtime/namespace/namespacetest"
 	"workbench/test/require"
 )
 
@@ -35,23 +34,8 @@ const Address = "10.10.0.101"
 // New makes a namespace that ends with the test; it skips where that cannot be.
 func New(t testing.TB) *Node {
 	t.Helper()
-	require.Root(t)
 	require.Programs(t, "iptables-restore", "nft", "sysctl")
-	holder := exec.Command("/bin/cat") // ends with its input, so with this test
-	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
-	input, err := holder.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = input.Close(); _ = holder.Wait() })
-	ns, err := namespace.NetOf(holder.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ns.Close() })
+	ns, _ := namespacetest.Net(t)
 	n := &Node{Net: ns, t: t}
 	n.must(ns.Do(func() error {
 		lo, err := netlink.LinkByName("lo")

@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 
 	"workbench/runtime/namespace"
 )
 
 // PodNet opens the network namespace of the pod with an IP, on the node whose
-// init has a PID: containerd keeps those of all pods as files.
+// init has a PID.
 func PodNet(pid int, ip netip.Addr) (*namespace.Net, error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/run/netns/cni-*", pid))
+	files, err := namespace.PodNets(pid)
 	if err != nil {
 		return nil, err
 	}

@@ -4,17 +4,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"workbench/runtime/namespace"
-	"workbench/test/require"
+	"workbench/runtime/namespace/namespacetest"
 )
 
 // place is a network namespace with a process that holds it.
@@ -26,27 +23,13 @@ type place struct {
 
 func newPlace(t *testing.T) place {
 	t.Helper()
-	require.Root(t)
-	holder := exec.Command("/bin/cat") // ends with its input, so with this test
-	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
-	input, err := holder.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = input.Close(); _ = holder.Wait() })
-	ns, err := namespace.NetOf(holder.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ns, pid := namespacetest.Net(t)
 	handle, err := handleIn(ns)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { handle.Close(); _ = ns.Close() })
-	return place{holder.Process.Pid, ns, handle}
+	t.Cleanup(func() { handle.Close() })
+	return place{pid, ns, handle}
 }
 
 // hostLinks are the links of the machine itself.

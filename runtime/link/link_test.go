@@ -9,14 +9,13 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"workbench/runtime/namespace"
+	"workbench/runtime/namespace/namespacetest"
 	"workbench/test/require"
 )
 
@@ -30,33 +29,13 @@ func mac(addr netip.Addr) net.HardwareAddr {
 	return net.HardwareAddr{0x0a, 0x57, ip[0], ip[1], ip[2], ip[3]}
 }
 
-// place is a namespace that lives as long as the test.
-func place(t *testing.T) (*namespace.Net, int) {
-	t.Helper()
-	holder := exec.Command("/bin/cat") // ends with its input, so with this test
-	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
-	input, err := holder.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = input.Close(); _ = holder.Wait() })
-	ns, err := namespace.NetOf(holder.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ns, holder.Process.Pid
-}
-
 func newPair(t *testing.T) pair {
 	t.Helper()
 	require.Root(t)
 	var ends [2]End
 	var pids [2]int
 	for i := range ends {
-		ends[i].NS, pids[i] = place(t)
+		ends[i].NS, pids[i] = namespacetest.Net(t)
 		ends[i].Addr = netip.AddrFrom4([4]byte{10, 87, 0, byte(i + 1)})
 	}
 	handle := handleIn(t, ends[0].NS)

@@ -2,23 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kruntime "k8s.io/apimachinery/pkg/runtime"
@@ -29,6 +22,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"workbench/cluster/api"
+	"workbench/cluster/etcdclient"
+	"workbench/cluster/pki"
 	"workbench/runtime/namespace"
 )
 
@@ -78,34 +73,16 @@ func newLoader(ctx context.Context, w workbench, o options) (*loader, error) {
 	if l.net, err = namespace.NetOf(member.PID); err != nil {
 		return nil, err
 	}
-	secure, err := etcdCredentials(filepath.Join(w.place.PKI(), "etcd"))
+	secure, err := pki.EtcdAdmin(w.place.PKI())
 	if err != nil {
 		return nil, err
 	}
-	l.etcd, err = clientv3.New(clientv3.Config{
-		Context: ctx, Endpoints: []string{"https://" + net.JoinHostPort(member.IP, "2379")}, TLS: secure, Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return l.net.DialContext(ctx, "tcp", address)
-		})},
-	})
-	if err != nil {
+	etcd := etcdclient.Config(secure, l.net.DialContext, "https://"+net.JoinHostPort(member.IP, "2379"))
+	etcd.Context = ctx
+	if l.etcd, err = clientv3.New(etcd); err != nil {
 		return nil, err
 	}
 	return l, l.prepare(ctx)
-}
-
-func etcdCredentials(dir string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "admin.crt"), filepath.Join(dir, "admin.key"))
-	if err != nil {
-		return nil, err
-	}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 func (l *loader) close() {
@@ -243,8 +220,6 @@ func (l *loader) writeEtcd(ctx context.Context, due <-chan int) error {
 	}
 	return nil
 }
-
-func numCPU() int { return runtime.NumCPU() }
 
 func encodeJSON(to io.Writer, v any) error {
 	enc := json.NewEncoder(to)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"text/tabwriter"
@@ -358,6 +359,6 @@ func (r watched) write(to io.Writer, o options) error {
 	for _, p := range r.Processes {
 		line(p.Name, "%v MiB private at the begin, a third, two thirds, the end; %.1f CPU seconds", p.PrivateMiB, p.CPUSeconds)
 	}
-	line("machine", "%.1f CPU seconds in all, of %.0f", r.MachineBusy, r.For.Seconds()*float64(numCPU()))
+	line("machine", "%.1f CPU seconds in all, of %.0f", r.MachineBusy, r.For.Seconds()*float64(runtime.NumCPU()))
 	return t.Flush()
 }

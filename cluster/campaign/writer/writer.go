@@ -15,10 +15,9 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
 
 	"workbench/cluster/campaign"
+	"workbench/cluster/etcdclient"
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
 	"workbench/cluster/pki"
@@ -57,13 +56,9 @@ func OpenEtcd(place layout.Lab, w *state.World) (*Etcd, error) {
 			endpoints = append(endpoints, "https://"+net.JoinHostPort(n.IP, strconv.Itoa(plan.EtcdPort)))
 		}
 	}
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: secure, Logger: zap.NewNop(),
-		DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAliveTime,
-		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return ns.DialContext(ctx, "tcp", address)
-		})},
-	})
+	cfg := etcdclient.Config(secure, ns.DialContext, endpoints...)
+	cfg.DialKeepAliveTime, cfg.DialKeepAliveTimeout = keepAlive, keepAliveTime
+	client, err := clientv3.New(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd: %w", err)
 	}

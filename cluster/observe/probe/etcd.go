@@ -4,12 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
+
+	"workbench/cluster/etcdclient"
 )
 
 // etcdKey is what the pulse writes: nothing of Kubernetes, which keeps to
@@ -21,17 +20,12 @@ const etcdKey = "/workbench/pulse"
 // that is frozen.
 func Etcd(endpoints []string, cfg *tls.Config, dial Dial) Target {
 	var client *clientv3.Client
-	dialer := grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-		return dial(ctx, "tcp", address)
-	})
 	return Target{
 		Name: EtcdWrite,
 		Try: func(ctx context.Context) error {
 			if client == nil {
 				var err error
-				if client, err = clientv3.New(clientv3.Config{
-					Endpoints: endpoints, TLS: cfg, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{dialer},
-				}); err != nil {
+				if client, err = clientv3.New(etcdclient.Config(cfg, etcdclient.Dial(dial), endpoints...)); err != nil {
 					return fmt.Errorf("connect: %w", err)
 				}
 			}

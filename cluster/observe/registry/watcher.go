@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
 
+	"workbench/cluster/etcdclient"
 	"workbench/cluster/event"
 )
 
@@ -35,12 +33,9 @@ func (w *watcher) follow(ctx context.Context, endpoint string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w.endpoint = endpoint
-	client, err := clientv3.New(clientv3.Config{
-		Context: ctx, Endpoints: []string{endpoint}, TLS: w.TLS, Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return w.Dial(ctx, "tcp", address)
-		})},
-	})
+	cfg := etcdclient.Config(w.TLS, w.Dial, endpoint)
+	cfg.Context = ctx
+	client, err := clientv3.New(cfg)
 	if err != nil {
 		return err
 	}
