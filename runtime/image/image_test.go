@@ -127,3 +127,26 @@ func TestLoadRefuses(t *testing.T) {
 		t.Error("an unknown architecture must be refused")
 	}
 }
+
+// TestMake assembles an image of two layers, as the archive of a test has it.
+func TestMake(t *testing.T) {
+	made, err := image.Make("registry.example/web", "2", "amd64", ocispec.ImageConfig{User: "7"}, []byte("below"), []byte("above"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, ids := made.Layers()
+	if made.Reference() != "registry.example/web:2" || len(layers) != 2 || len(ids) != 2 || ids[1] != digest.FromString("above") {
+		t.Errorf("made %s with layers %v", made.Reference(), ids)
+	}
+	var config ocispec.Image
+	blobs := made.Blobs()
+	if err := json.Unmarshal(blobs[len(blobs)-2].Body, &config); err != nil {
+		t.Fatal(err)
+	}
+	if config.Config.User != "7" || !slices.Equal(config.RootFS.DiffIDs, ids) || len(config.History) != 2 {
+		t.Errorf("configuration %+v", config)
+	}
+	if _, err := image.Make("registry.example/empty", "1", "amd64", ocispec.ImageConfig{}); err == nil {
+		t.Error("an image without layers was made")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -99,6 +100,12 @@ func (r recipe) labels() map[string]string {
 
 // image assembles configuration and manifest around one layer.
 func (r recipe) image(arch string, layer Blob, diffID digest.Digest) (Image, error) {
+	return r.assemble(arch, []Blob{layer}, []digest.Digest{diffID})
+}
+
+// assemble makes configuration and manifest around layers, bottom first; diffIDs
+// are the digests of their uncompressed content.
+func (r recipe) assemble(arch string, layers []Blob, diffIDs []digest.Digest) (Image, error) {
 	epoch := time.Unix(0, 0).UTC()
 	config := r.config
 	config.Labels = r.labels()
@@ -106,17 +113,23 @@ func (r recipe) image(arch string, layer Blob, diffID digest.Digest) (Image, err
 		Created:  &epoch,
 		Platform: ocispec.Platform{OS: "linux", Architecture: arch},
 		Config:   config,
-		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
-		History:  []ocispec.History{{Created: &epoch, CreatedBy: "workbench", Comment: r.description}},
+		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: diffIDs},
+		History:  slices.Repeat([]ocispec.History{{Created: &epoch, CreatedBy: "workbench", Comment: r.description}}, len(layers)),
 	})
 	if err != nil {
 		return Image{}, fmt.Errorf("describe image %s:%s: %w", r.name, r.tag, err)
+	}
+	size := configBlob.Size
+	descriptors := make([]ocispec.Descriptor, len(layers))
+	for at, layer := range layers {
+		descriptors[at] = layer.Descriptor
+		size += layer.Size
 	}
 	manifest, err := jsonBlob(ocispec.MediaTypeImageManifest, ocispec.Manifest{
 		Versioned:   specs.Versioned{SchemaVersion: 2},
 		MediaType:   ocispec.MediaTypeImageManifest,
 		Config:      configBlob.Descriptor,
-		Layers:      []ocispec.Descriptor{layer.Descriptor},
+		Layers:      descriptors,
 		Annotations: maps.Clone(config.Labels),
 	})
 	if err != nil {
@@ -125,8 +138,8 @@ func (r recipe) image(arch string, layer Blob, diffID digest.Digest) (Image, err
 	return Image{
 		Name: r.name, Tag: r.tag,
 		Digest: manifest.Digest, ID: configBlob.Digest,
-		Size:     manifest.Size + configBlob.Size + layer.Size,
-		manifest: manifest, config: configBlob, layers: []Blob{layer}, diffIDs: []digest.Digest{diffID},
+		Size:     manifest.Size + size,
+		manifest: manifest, config: configBlob, layers: layers, diffIDs: diffIDs,
 	}, nil
 }
 
@@ -151,9 +164,8 @@ func smallImage(arch, name string, files ...layer.Entry) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	id := digest.FromBytes(tar)
-	blob := Blob{Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: id, Size: int64(len(tar))}, Body: tar}
-	return recipes(name)[0].image(arch, blob, id)
+	blob := tarBlob(tar)
+	return recipes(name)[0].image(arch, blob, blob.Digest)
 }
 
 func zstdBlob(id digest.Digest, body []byte) Blob {
