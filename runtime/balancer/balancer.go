@@ -26,6 +26,8 @@ type Config struct {
 	Backends []string     // IP:port
 	Dial     Dial
 	// Check says whether a backend serves; nil means that it accepts connections.
+	// An error cuts the backend's connections at once; one that is Unready or
+	// Silent only if there is a better backend to go to.
 	Check func(ctx context.Context, backend string) error
 	Every time.Duration // between checks of one backend
 	Log   *slog.Logger
@@ -44,7 +46,9 @@ func (c Config) validate() error {
 }
 
 // backend is one API server. Connections to one that fails its check are cut,
-// so that clients with kept-alive connections move on at once.
+// so that clients with kept-alive connections move on at once. They are not cut
+// when it lives and clients could go nowhere else: what is slow, on a busy
+// machine, still finishes what it was asked.
 type backend struct {
 	address string
 	healthy atomic.Bool
@@ -168,6 +172,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 func (b *Balancer) watch(ctx context.Context, one *backend) {
 	tick := time.NewTicker(b.cfg.Every)
 	defer tick.Stop()
+	silent := 0 // checks in a row
 	for {
 		err := b.check(ctx, one.address)
 		if ctx.Err() != nil {
@@ -175,9 +180,14 @@ func (b *Balancer) watch(ctx context.Context, one *backend) {
 		}
 		if was := one.healthy.Swap(err == nil); was != (err == nil) {
 			b.cfg.Log.Info("backend changed", "backend", one.address, "healthy", err == nil, "cause", err)
-			if err != nil {
-				one.cut()
-			}
+		}
+		if errors.As(err, new(Silent)) {
+			silent++
+		} else {
+			silent = 0
+		}
+		if err != nil && b.hopeless(one, err, silent) {
+			one.cut()
 		}
 		select {
 		case <-ctx.Done():
@@ -185,6 +195,24 @@ func (b *Balancer) watch(ctx context.Context, one *backend) {
 		case <-tick.C:
 		}
 	}
+}
+
+// patience is how many checks in a row a backend may leave without an answer
+// before clients are sent to another: a machine that is busy for a moment is not
+// a server that died.
+const patience = 2
+
+// hopeless tells whether a backend that failed its check should lose its
+// connections.
+func (b *Balancer) hopeless(one *backend, err error, silent int) bool {
+	mute := errors.As(err, new(Silent))
+	if !mute && !errors.As(err, new(Unready)) {
+		return true
+	}
+	if mute && silent < patience {
+		return false
+	}
+	return slices.ContainsFunc(b.all(), func(other *backend) bool { return other != one && other.healthy.Load() })
 }
 
 func (b *Balancer) check(ctx context.Context, address string) error {

@@ -60,16 +60,16 @@ func listen(t *testing.T) net.Listener {
 // checks decides over the health of backends.
 type checks struct {
 	mu    sync.Mutex
-	bad   map[string]bool
+	bad   map[string]error
 	asked chan string   // told of each check, until over
 	over  chan struct{} // closed when nobody listens any more
 }
 
-func (c *checks) set(address string, bad bool) {
+func (c *checks) set(address string, bad error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.bad == nil {
-		c.bad = map[string]bool{}
+		c.bad = map[string]error{}
 	}
 	c.bad[address] = bad
 }
@@ -85,11 +85,18 @@ func (c *checks) check(ctx context.Context, address string) error {
 		case <-ctx.Done():
 		}
 	}
-	if bad {
-		return errors.New("not well")
-	}
-	return nil
+	return bad
 }
+
+// rounds waits until every backend was asked again: the answer before counts.
+func (c *checks) rounds(addresses ...string) {
+	seen := map[string]int{}
+	for slices.ContainsFunc(addresses, func(address string) bool { return seen[address] < 4 }) {
+		seen[<-c.asked]++
+	}
+}
+
+var errUnwell = errors.New("not well")
 
 // run runs a balancer until the test ends; stop ends it and waits.
 func run(t *testing.T, cfg balancer.Config) (address string, stop func()) {
@@ -163,26 +170,10 @@ func TestAvoidsTheUnwell(t *testing.T) {
 	health := &checks{asked: make(chan string), over: make(chan struct{})}
 	defer close(health.over)
 	address, _ := run(t, balancer.Config{Backends: []string{a.address, b.address}, Every: 50 * time.Millisecond, Check: health.check})
-	// A round is over when both were asked again: the answer before counts.
-	rounds := func() {
-		seen := map[string]int{}
-		for seen[a.address] < 3 || seen[b.address] < 3 {
-			seen[<-health.asked]++
-		}
-	}
+	rounds := func() { health.rounds(a.address, b.address) }
 	rounds()
-	var toA net.Conn
-	for toA == nil {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if say(t, conn) == "a" {
-			toA = conn
-		}
-	}
-	health.set(a.address, true)
+	toA := reach(t, address, "a")
+	health.set(a.address, errUnwell)
 	rounds()
 	if _, err := toA.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection to a backend that is not well was not cut")
@@ -192,7 +183,7 @@ func TestAvoidsTheUnwell(t *testing.T) {
 			t.Errorf("%q answered, want b", who)
 		}
 	}
-	health.set(a.address, false)
+	health.set(a.address, nil)
 	rounds()
 	var who []string
 	for range 10 {
@@ -203,6 +194,46 @@ func TestAvoidsTheUnwell(t *testing.T) {
 	}
 }
 
+// reach connects until it is the backend of that name that answers.
+func reach(t *testing.T, address, name string) net.Conn {
+	t.Helper()
+	for {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if say(t, conn) == name {
+			return conn
+		}
+	}
+}
+
+// TestKeepsTheSlow holds that the connections to a backend that lives are cut
+// only when clients have another to go to.
+func TestKeepsTheSlow(t *testing.T) {
+	for _, unwell := range []error{balancer.Silent{Cause: context.DeadlineExceeded}, balancer.Unready{Status: "500"}} {
+		a, b := startBackend(t, "a"), startBackend(t, "b")
+		health := &checks{asked: make(chan string), over: make(chan struct{})}
+		address, _ := run(t, balancer.Config{Backends: []string{a.address, b.address}, Every: 10 * time.Millisecond, Check: health.check})
+		t.Cleanup(func() { close(health.over) })
+		health.rounds(a.address, b.address)
+		toA := reach(t, address, "a")
+		health.set(b.address, unwell)
+		health.rounds(a.address, b.address)
+		health.set(a.address, unwell)
+		health.rounds(a.address, b.address)
+		if who := say(t, toA); who != "a" {
+			t.Errorf("%v: %q answered over the connection to a, which is the best there is", unwell, who)
+		}
+		health.set(b.address, nil)
+		health.rounds(a.address, b.address)
+		if _, err := toA.Read(make([]byte, 1)); err == nil {
+			t.Errorf("%v: the connection was not cut when there was a better backend", unwell)
+		}
+	}
+}
+
 // TestLastResort holds that with no backend known to be well, each is tried:
 // a check can be wrong.
 func TestLastResort(t *testing.T) {
@@ -210,8 +241,8 @@ func TestLastResort(t *testing.T) {
 	gone.close()
 	b := startBackend(t, "b")
 	health := &checks{}
-	health.set(gone.address, true)
-	health.set(b.address, true)
+	health.set(gone.address, errUnwell)
+	health.set(b.address, errUnwell)
 	address, _ := run(t, balancer.Config{Backends: []string{gone.address, b.address}, Every: time.Hour, Check: health.check})
 	for range 4 {
 		if who := ask(t, address); who != "b" {

@@ -3,9 +3,23 @@ package balancer
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 )
+
+// Unready says that a backend answered, and does not serve now.
+type Unready struct{ Status string }
+
+func (e Unready) Error() string { return "not ready: " + e.Status }
+
+// Silent says that a backend took the connection and did not answer in time: it
+// is frozen, cut off, or just slow.
+type Silent struct{ Cause error }
+
+func (e Silent) Error() string { return "no answer: " + e.Cause.Error() }
+
+func (e Silent) Unwrap() error { return e.Cause }
 
 // Ready is a check that asks a kube-apiserver for /readyz, which includes its
 // etcd member: one that is frozen, or cut off from its quorum, still accepts
@@ -22,16 +36,24 @@ func Ready(dial Dial) func(ctx context.Context, backend string) error {
 		if err != nil {
 			return err
 		}
+		var connected atomic.Bool
+		req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			TLSHandshakeStart: func() { connected.Store(true) },
+			GotConn:           func(httptrace.GotConnInfo) { connected.Store(true) },
+		}))
 		resp, err := client.Do(req)
 		if err != nil {
 			client.CloseIdleConnections() // the next check must not wait on a dead one
+			if connected.Load() && ctx.Err() != nil {
+				return Silent{err}
+			}
 			return err
 		}
 		if err := resp.Body.Close(); err != nil {
 			return err
 		}
 		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("not ready: %s", resp.Status)
+			return Unready{resp.Status}
 		}
 		return nil
 	}
