@@ -25,6 +25,7 @@ func TestLab(t *testing.T) {
 		{"RunsPods", testRunsPods},
 		{"ResolvesNames", testDNS},
 		{"IsACloud", testCloud},
+		{"TracesACommand", testTraces},
 		{"ServesMetrics", testMetrics},
 		{"Schedules", testSchedules},
 		{"TakesThePulse", testPulse},

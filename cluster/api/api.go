@@ -12,6 +12,7 @@
 //	POST /v1/faults                    FaultRequest; answers event.FaultInjected
 //	POST /v1/heal                      HealRequest; answers Healed
 //	POST /v1/tell                      an event of a scenario's run, to be recorded
+//	POST /v1/traces, /v1/traces/end    TraceRequest, event.TraceEnded
 //	POST /v1/operations                OperationRequest; answers what it does as it does it, NDJSON
 //	GET  /v1/forwards                  []Forward
 //	POST /v1/forwards, /v1/forwards/close   ForwardRequest; answers Forward, or those that are closed

@@ -77,6 +77,9 @@ func Handler(lab Lab, past Past) http.Handler {
 	if operations, ok := lab.(Operations); ok {
 		handleOperations(mux, operations)
 	}
+	if traces, ok := lab.(Traces); ok {
+		handleTraces(mux, traces)
+	}
 	if forwards, ok := lab.(Forwards); ok {
 		handleForwards(mux, forwards)
 	}

@@ -27,6 +27,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
 	"workbench/cluster/observe/audit"
+	"workbench/cluster/observe/span"
 	"workbench/cluster/observe/tap"
 )
 
@@ -159,7 +160,11 @@ func tapAPIServer(config *apiserver.Config) error {
 	if err != nil {
 		return errors.Join(errors.New("name the node of the audit sink"), err)
 	}
-	sink := audit.NewSink(node, tap.Inherited())
+	pipe := tap.Inherited()
+	if err := span.Serve(&span.Sink{Node: node, Component: "kube-apiserver", Emit: pipe.Emit}, span.Socket("kube-apiserver")); err != nil {
+		fmt.Fprintf(os.Stderr, "kube-apiserver: %v\n", err) // it runs untraced
+	}
+	sink := audit.NewSink(node, pipe)
 	audit.Install(sink, config.KubeAPIs.ControlPlane.Generic, &config.ApiExtensions.GenericConfig.Config, &config.Aggregator.GenericConfig.Config)
 	return nil
 }

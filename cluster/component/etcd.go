@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 
 	"workbench/cluster/observe/raft"
+	"workbench/cluster/observe/span"
 	"workbench/cluster/observe/tap"
 )
 
@@ -22,7 +23,11 @@ func runEtcd(args []string) error {
 	if err != nil {
 		return err
 	}
-	tap := raft.NewTap(cfg.Name, tap.Inherited())
+	pipe := tap.Inherited()
+	if err := span.Serve(&span.Sink{Node: cfg.Name, Component: "etcd", Emit: pipe.Emit}, span.Socket("etcd")); err != nil {
+		fmt.Fprintf(os.Stderr, "etcd: %v\n", err) // it runs untraced
+	}
+	tap := raft.NewTap(cfg.Name, pipe)
 	logger, err := tap.Logger(os.Stderr)
 	if err != nil {
 		return err

@@ -161,7 +161,7 @@ func TestWireNamesAreStable(t *testing.T) {
 		"lab.phase", "lab.topology", "node.added", "node.removed", "node.state", "probe", "operation.step", "raft.disk", "raft.entries", "raft.log", "raft.membership", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",
 		"scenario.state", "scenario.step", "sched.bind", "sched.cycle", "sched.preempted", "sched.queue",
-		"source.state", "step.done", "step.started",
+		"source.state", "step.done", "step.started", "trace.ended", "trace.spans", "trace.started",
 	}
 	for _, name := range want {
 		if types[name] == nil {

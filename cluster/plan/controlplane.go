@@ -66,7 +66,7 @@ func (b builder) etcd(n spec.Node) node.Component {
 	client := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, EtcdPort))
 	peer := fmt.Sprintf("https://%s", netip.AddrPortFrom(n.Address, EtcdPeerPort))
 	const dir = pkiDir + "/etcd"
-	return component("etcd", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:2381/readyz"}, b.args("etcd", map[string]string{
+	return exporting(component("etcd", grace, node.Probe{Kind: "http", Target: "http://127.0.0.1:2381/readyz"}, b.args("etcd", map[string]string{
 		"name":                        n.Name,
 		"data-dir":                    EtcdDir,
 		"listen-client-urls":          fmt.Sprintf("https://127.0.0.1:%d,%s", EtcdPort, client),
@@ -86,12 +86,16 @@ func (b builder) etcd(n spec.Node) node.Component {
 		"peer-trusted-ca-file":        dir + "/ca.crt",
 		"peer-client-cert-auth":       "true",
 		"snapshot-count":              "10000",
-	})...)
+		"enable-distributed-tracing":  "true",
+		"distributed-tracing-address": otlpSocket("etcd"),
+		// Of the rate 0: only what a traced request asks for.
+		"distributed-tracing-sampling-rate": "0",
+	})...))
 }
 
 func (b builder) apiserver(n spec.Node) node.Component {
 	seconds := strconv.FormatInt(b.detection.EvictionSeconds, 10)
-	return component("kube-apiserver", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:6443/readyz"}, b.args("kube-apiserver", b.gates(map[string]string{
+	return exporting(component("kube-apiserver", grace, node.Probe{Kind: "https", Target: "https://127.0.0.1:6443/readyz"}, b.args("kube-apiserver", b.gates(map[string]string{
 		"advertise-address":                      n.Address.String(),
 		"secure-port":                            strconv.Itoa(APIServerPort),
 		"allow-privileged":                       "true",
@@ -124,7 +128,8 @@ func (b builder) apiserver(n spec.Node) node.Component {
 		"default-not-ready-toleration-seconds":   seconds,
 		"default-unreachable-toleration-seconds": seconds,
 		"shutdown-delay-duration":                "0s",
-	}))...)
+		"tracing-config-file":                    tracingConfig,
+	}))...))
 }
 
 func (b builder) controllerManager(n spec.Node) node.Component {

@@ -141,6 +141,7 @@ func (b builder) node(n spec.Node) Node {
 		if b.scheduling != "" {
 			node.Files[schedulerConfig] = File{Mode: 0o600, Content: b.scheduling}
 		}
+		tracingFiles(node.Files)
 		node.Components = append(node.Components, b.etcd(n), b.apiserver(n), b.controllerManager(n))
 		if b.lab.Spec.Cloud {
 			node.Components = append(node.Components, b.cloudControllerManager(n, node.Files))

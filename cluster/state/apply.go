@@ -55,6 +55,9 @@ func (w *World) Apply(e event.Event) {
 		w.Sched.apply(e.Time, b)
 	case event.KubeChange, event.KubeGap, event.KubeRequests, event.KubeLag:
 		w.Changes.apply(e.Time, b, &w.Kube)
+		w.applyTrace(e.Time, b)
+	case event.TraceStarted, event.TraceSpans, event.TraceEnded:
+		w.applyTrace(e.Time, b)
 	case event.ContainerEvent, event.KubeletSync, event.KubeletProbes, event.KubeletVolumes:
 		w.applyKubelet(e.Time, b)
 	case event.Probe:

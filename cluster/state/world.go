@@ -43,6 +43,8 @@ type World struct {
 	Recovery recovery.Reports `json:"recovery"`
 	// Scenario is the last run of a scenario or a campaign; nil before one.
 	Scenario *Scenario `json:"scenario,omitempty"`
+	// Traces are the last traces of commands, oldest first; at most MaxCommandTraces.
+	Traces []CommandTrace `json:"traces,omitempty"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.
 	Actions []Action `json:"actions,omitempty"`
 	// Sources that are lost, by name; a healthy source is absent.

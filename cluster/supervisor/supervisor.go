@@ -86,6 +86,7 @@ type Supervisor struct {
 	cloud     *cloud.Cloud
 	balancers *balancers
 	forwards  forwards
+	traces    traces
 
 	background context.Context // ends when the lab goes down
 	sources    sync.WaitGroup
@@ -178,6 +179,7 @@ func open(cfg Config) (*Supervisor, error) {
 	s := &Supervisor{
 		place: cfg.Place, log: cfg.Log, versions: cfg.Versions, saved: saved, plan: p, replanned: make(chan struct{}), rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode,
 		nodes: map[string]*machine{}, starting: map[string]bool{}, faults: newFaults(),
+		traces: traces{open: map[string]openTrace{}},
 	}
 	peers := []peer{{event.Outside, p.Gateway.Addr()}}
 	for _, n := range p.Nodes {
@@ -277,6 +279,7 @@ func (s *Supervisor) stop(cause error) error {
 	for _, f := range s.faults.active() {
 		s.rec.Emit(event.FaultEnded{ID: f.ID, Cause: "the lab goes down"})
 	}
+	s.endTraces()
 	var errs []error
 	if s.lab != nil {
 		errs = append(errs, s.lab.Close())

@@ -7,16 +7,17 @@ import (
 	"fmt"
 	"os"
 
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
 	"k8s.io/component-base/metrics"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client metrics
 	_ "k8s.io/component-base/metrics/prometheus/version"  // build information metric
-	"k8s.io/kubernetes/cmd/kubelet/app"
 	kubeletmetrics "k8s.io/kubernetes/pkg/kubelet/metrics"
 	"k8s.io/kubernetes/pkg/kubelet/prober"
 
 	observe "workbench/cluster/observe/kubelet"
+	"workbench/cluster/observe/span"
 	"workbench/cluster/observe/tap"
 )
 
@@ -27,12 +28,27 @@ const Role = "kubelet"
 func Main(args []string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if err := watch(ctx, tap.Inherited()); err != nil {
+	pipe := tap.Inherited()
+	if err := watch(ctx, pipe); err != nil {
 		fmt.Fprintf(os.Stderr, "kubelet: observe it: %v\n", err) // it runs unobserved
 	}
-	cmd := app.NewKubeletCommand(ctx)
-	cmd.SetArgs(args)
-	return cli.Run(cmd)
+	provider, err := tracer(pipe)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "kubelet: trace it: %v\n", err) // it runs untraced
+		provider = nil
+	}
+	return cli.Run(command(ctx, args, provider))
+}
+
+// tracer records what the kubelet does for pods while a trace is on: what it does
+// for one is a trace of its own, which no request asked for.
+func tracer(pipe *tap.Pipe) (trace.TracerProvider, error) {
+	node, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	sink := &span.Sink{Node: node, Component: Role, Emit: pipe.Emit}
+	return span.Provider(sink, span.Switch{File: span.SwitchFile, Names: []string{"syncPod", "syncTerminatingPod", "syncTerminatedPod"}})
 }
 
 // watch reads the few of the kubelet's own metrics that are told, in a registry of
