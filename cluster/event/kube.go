@@ -12,6 +12,7 @@ func init() {
 	register[KubeDeployment]()
 	register[KubeService]()
 	register[KubeEndpointSlice]()
+	register[KubeNetworkPolicy]()
 	register[KubeEvent]()
 	register[KubeDeleted]()
 	register[KubeSynced]()
@@ -165,6 +166,13 @@ type KubeEndpointSlice struct {
 	Ports     []string       `json:"ports,omitempty"`
 }
 
+// KubeNetworkPolicy is a NetworkPolicy object. Nothing in a lab enforces one.
+type KubeNetworkPolicy struct {
+	Meta
+	// Types are Ingress and Egress: which traffic it is about.
+	Types []string `json:"types,omitempty"`
+}
+
 // KubeEvent is an Event object: what a controller had to say.
 type KubeEvent struct {
 	Meta
@@ -211,6 +219,9 @@ func (KubeService) Type() string { return "kube.service" }
 func (KubeEndpointSlice) Type() string { return "kube.endpointslice" }
 
 // Type implements Body.
+func (KubeNetworkPolicy) Type() string { return "kube.networkpolicy" }
+
+// Type implements Body.
 func (KubeEvent) Type() string { return "kube.event" }
 
 // Type implements Body.
@@ -225,6 +236,7 @@ func (KubePod) sealed()           {}
 func (KubeDeployment) sealed()    {}
 func (KubeService) sealed()       {}
 func (KubeEndpointSlice) sealed() {}
+func (KubeNetworkPolicy) sealed() {}
 func (KubeEvent) sealed()         {}
 func (KubeDeleted) sealed()       {}
 func (KubeSynced) sealed()        {}

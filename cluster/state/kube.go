@@ -21,6 +21,8 @@ func (k *Kube) apply(at time.Time, body event.Body) {
 		k.Services[b.Key()] = &b
 	case event.KubeEndpointSlice:
 		k.Slices[b.Key()] = &b
+	case event.KubeNetworkPolicy:
+		k.NetworkPolicies[b.Key()] = &b
 	case event.KubeEvent:
 		k.Events = bounded(append(k.Events, b), MaxEvents)
 	case event.KubeDeleted:
@@ -47,6 +49,8 @@ func (k *Kube) remove(kind string, gone func(key string) bool) {
 		drop(k.Services, gone)
 	case "EndpointSlice":
 		drop(k.Slices, gone)
+	case "NetworkPolicy":
+		drop(k.NetworkPolicies, gone)
 	}
 }
 

@@ -52,6 +52,11 @@ func (w *World) changes(e event.Event) {
 			}
 			t.change(LaneEndpoints, m, func() string { return fmt.Sprintf("%s/%s %d > %d ready", b.Namespace, b.Service, was, is) })
 		}
+	case event.KubeNetworkPolicy:
+		if w.Kube.NetworkPolicies[b.Key()] == nil {
+			m.Class = "warning"
+			t.change(LaneWarnings, m, func() string { return "NotEnforced NetworkPolicy/" + b.Key() })
+		}
 	case event.KubeEvent:
 		if b.EventType == "Warning" {
 			m.Class = "warning"

@@ -163,6 +163,8 @@ type Kube struct {
 	Deployments map[string]*event.KubeDeployment    `json:"deployments,omitempty"`
 	Services    map[string]*event.KubeService       `json:"services,omitempty"`
 	Slices      map[string]*event.KubeEndpointSlice `json:"slices,omitempty"`
+	// NetworkPolicies that exist; nothing in a lab enforces them.
+	NetworkPolicies map[string]*event.KubeNetworkPolicy `json:"networkPolicies,omitempty"`
 	// Events are Kubernetes Events in order of arrival.
 	Events []event.KubeEvent `json:"events,omitempty"`
 }
@@ -226,6 +228,7 @@ func (w *World) init() {
 	mk(&w.Kube.Deployments)
 	mk(&w.Kube.Services)
 	mk(&w.Kube.Slices)
+	mk(&w.Kube.NetworkPolicies)
 	mk(&w.Proxy.Nodes)
 	mk(&w.Proxy.Wanted)
 	for _, n := range w.Proxy.Nodes {

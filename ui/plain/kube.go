@@ -33,6 +33,10 @@ func kube(body event.Body, before *state.World) Entry {
 		if old := k.Slices[b.Key()]; old == nil || ready(old) != ready(&b) || len(old.Endpoints) != len(b.Endpoints) {
 			return Entry{Subject: "endpoints " + b.Namespace + "/" + b.Service, Text: fmt.Sprintf("%d of %d ready", ready(&b), len(b.Endpoints))}
 		}
+	case event.KubeNetworkPolicy:
+		if k.NetworkPolicies[b.Key()] == nil {
+			return Entry{Subject: "networkpolicy " + b.Key(), Text: "not enforced: nothing in the lab acts on it, pods are reached as before", Tone: Caution}
+		}
 	case event.KubeEvent:
 		if routine[b.Reason] {
 			return Entry{}

@@ -97,10 +97,11 @@ func TestLines(t *testing.T) {
 		"source watch             is back":                                    event.SourceState{Source: "watch", OK: true},
 		"node w2                  Ready True > Unknown: NodeStatusUnknown  +taint node.kubernetes.io/unreachable:NoExecute": event.KubeNode{Meta: event.Meta{Name: "w2"}, Ready: "Unknown", Reason: "NodeStatusUnknown",
 			Taints: []event.Taint{{Key: "node.kubernetes.io/unreachable", Effect: "NoExecute"}}},
-		"pod demo/web             deleted":                                                 event.KubeDeleted{Kind: "Pod", Meta: event.Meta{Namespace: "demo", Name: "web"}},
-		"w2                       you asked for node.kill, refused: it is down":            event.Action{Verb: "node.kill", Target: "w2", Error: "it is down"},
-		"lab                      failed: step c1/etcd: no space left":                     event.LabPhase{Phase: event.Failed, Detail: "step c1/etcd:\nno space left"},
-		"pod demo/web             BackOff: Back-off restarting failed container (2 lines)": event.KubeEvent{EventType: "Warning", Reason: "BackOff", Message: "Back-off restarting failed container\n(2 lines)", Regarding: "Pod/demo/web"},
+		"pod demo/web             deleted":                                                                 event.KubeDeleted{Kind: "Pod", Meta: event.Meta{Namespace: "demo", Name: "web"}},
+		"w2                       you asked for node.kill, refused: it is down":                            event.Action{Verb: "node.kill", Target: "w2", Error: "it is down"},
+		"lab                      failed: step c1/etcd: no space left":                                     event.LabPhase{Phase: event.Failed, Detail: "step c1/etcd:\nno space left"},
+		"networkpolicy demo/deny  not enforced: nothing in the lab acts on it, pods are reached as before": event.KubeNetworkPolicy{Meta: event.Meta{Namespace: "demo", Name: "deny"}},
+		"pod demo/web             BackOff: Back-off restarting failed container (2 lines)":                 event.KubeEvent{EventType: "Warning", Reason: "BackOff", Message: "Back-off restarting failed container\n(2 lines)", Regarding: "Pod/demo/web"},
 	} {
 		if got := Line(event.Event{Time: at, Body: body}, w); got != "10:42:07.300  "+want {
 			t.Errorf("got  %q\nwant %q", got, want)

@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	discoveryv1 "k8s.io/client-go/kubernetes/typed/discovery/v1"
+	networkingv1 "k8s.io/client-go/kubernetes/typed/networking/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -26,7 +27,7 @@ const (
 )
 
 // clients are one per API group, over one connection.
-type clients struct{ core, apps, coordination, discovery rest.Interface }
+type clients struct{ core, apps, coordination, discovery, networking rest.Interface }
 
 // connect prepares the clients; it does not dial yet. The returned function
 // releases the connection, once all requests have ended.
@@ -49,10 +50,11 @@ func connect(base *rest.Config) (*clients, func(), error) {
 	apps, err2 := appsv1.NewForConfigAndClient(cfg, httpClient)
 	coordination, err3 := coordinationv1.NewForConfigAndClient(cfg, httpClient)
 	discovery, err4 := discoveryv1.NewForConfigAndClient(cfg, httpClient)
-	if err := cmp.Or(err1, err2, err3, err4); err != nil {
+	networking, err5 := networkingv1.NewForConfigAndClient(cfg, httpClient)
+	if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
 		return nil, nil, err
 	}
-	return &clients{core.RESTClient(), apps.RESTClient(), coordination.RESTClient(), discovery.RESTClient()},
+	return &clients{core.RESTClient(), apps.RESTClient(), coordination.RESTClient(), discovery.RESTClient(), networking.RESTClient()},
 		transport.CloseIdleConnections, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 
@@ -26,6 +27,7 @@ func kinds() []kind {
 	apps := func(c *clients) rest.Interface { return c.apps }
 	coordination := func(c *clients) rest.Interface { return c.coordination }
 	discovery := func(c *clients) rest.Interface { return c.discovery }
+	networking := func(c *clients) rest.Interface { return c.networking }
 	return []kind{
 		{"Node", "nodes", core, &corev1.Node{}, empty[corev1.NodeList], as(projectNode)},
 		{"Pod", "pods", core, &corev1.Pod{}, empty[corev1.PodList], as(projectPod)},
@@ -33,6 +35,7 @@ func kinds() []kind {
 		{"Deployment", "deployments", apps, &appsv1.Deployment{}, empty[appsv1.DeploymentList], as(projectDeployment)},
 		{"Service", "services", core, &corev1.Service{}, empty[corev1.ServiceList], as(projectService)},
 		{"EndpointSlice", "endpointslices", discovery, &discoveryv1.EndpointSlice{}, empty[discoveryv1.EndpointSliceList], as(projectSlice)},
+		{"NetworkPolicy", "networkpolicies", networking, &networkingv1.NetworkPolicy{}, empty[networkingv1.NetworkPolicyList], as(projectNetworkPolicy)},
 		{"Event", "events", core, &corev1.Event{}, empty[corev1.EventList], as(projectEvent)},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"workbench/cluster/event"
@@ -172,4 +173,12 @@ func or[T any](p *T, otherwise T) T {
 		return otherwise
 	}
 	return *p
+}
+
+func projectNetworkPolicy(p *networkingv1.NetworkPolicy) event.KubeNetworkPolicy {
+	b := event.KubeNetworkPolicy{Meta: projectMeta(p)}
+	for _, t := range p.Spec.PolicyTypes {
+		b.Types = append(b.Types, string(t))
+	}
+	return b
 }

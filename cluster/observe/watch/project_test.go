@@ -64,6 +64,10 @@ func TestProjections(t *testing.T) {
 			`{` + projected + `,"labels":{"kubernetes.io/service-name":"web"},"service":"web","endpoints":[
 			{"address":"10.1.0.2","node":"w1","pod":"p","ready":false,"serving":true,"terminating":true},{"address":"10.1.0.3","ready":true,"serving":true},{"address":"10.1.0.4","ready":false,"serving":false}],"ports":["8080/TCP","*/TCP"]}`,
 		},
+		"network policy": {
+			`{"kind":"NetworkPolicy","apiVersion":"networking.k8s.io/v1",` + metadata + `},"spec":{"podSelector":{},"policyTypes":["Ingress"]}}`,
+			`{` + projected + `,"types":["Ingress"]}`,
+		},
 		"event that counts": {
 			`{"kind":"Event","apiVersion":"v1",` + metadata + `},"type":"Warning","reason":"BackOff","message":"Back-off\n","count":4,"firstTimestamp":"2026-01-02T03:04:06Z","lastTimestamp":"2026-01-02T03:04:08Z","source":{"component":"kubelet"},"involvedObject":{"kind":"Pod","namespace":"ns","name":"p"}}`,
 			`{` + projected + `,"eventType":"Warning","reason":"BackOff","message":"Back-off","regarding":"Pod/ns/p","source":"kubelet","count":4,"last":"2026-01-02T03:04:08Z"}`,

@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
@@ -58,12 +59,13 @@ func TestEveryKindIsDelivered(t *testing.T) {
 			api.put("deployments", &appsv1.Deployment{ObjectMeta: named("default", "web")})
 			api.put("services", &corev1.Service{ObjectMeta: named("default", "web")})
 			api.put("endpointslices", &discoveryv1.EndpointSlice{ObjectMeta: named("default", "web-x")})
+			api.put("networkpolicies", &networkingv1.NetworkPolicy{ObjectMeta: named("default", "deny")})
 			api.put("events", &corev1.Event{ObjectMeta: named("default", "e")})
 			r := start(t, api.rest())
 			r.awaitHealth(0, true)
 			want := map[string][]string{
 				"Node": {"w1"}, "Pod": {"default/a", "default/b"}, "Lease": {"kube-node-lease/w1"}, "Deployment": {"default/web"},
-				"Service": {"default/web"}, "EndpointSlice": {"default/web-x"}, "Event": {"default/e"},
+				"Service": {"default/web"}, "EndpointSlice": {"default/web-x"}, "NetworkPolicy": {"default/deny"}, "Event": {"default/e"},
 			}
 			types := map[string]int{}
 			for _, b := range r.since(0) {
@@ -74,7 +76,7 @@ func TestEveryKindIsDelivered(t *testing.T) {
 			}
 			for kind, n := range map[string]int{
 				"kube.node": 1, "kube.pod": 2, "kube.lease": 1, "kube.deployment": 1, "kube.service": 1, "kube.endpointslice": 1,
-				"kube.event": 1, "kube.synced": 7,
+				"kube.networkpolicy": 1, "kube.event": 1, "kube.synced": 8,
 			} {
 				if types[kind] != n {
 					t.Errorf("%d of %s, want %d", types[kind], kind, n)
