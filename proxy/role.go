@@ -1,5 +1,7 @@
-// Package proxy is the entry point of the real kube-proxy and, in time, the
-// model of the rules it writes.
+// Package proxy is the entry point of kube-proxy: of the real one, which writes
+// rules for a packet filter, and of one that carries connections itself, for
+// where there is none. Both are upstream's ProxyServer; the second has a
+// proxier of ours.
 package proxy
 
 import (
@@ -13,9 +15,13 @@ import (
 // Role is kube-proxy's name as argv[0] and as a component of a node.
 const Role = "kube-proxy"
 
-// Main runs kube-proxy with upstream's flags and returns its exit code.
+// Main runs kube-proxy with upstream's flags and returns its exit code. In the
+// mode userspace of its configuration it takes the flags --config and of logs.
 func Main(args []string) int {
 	cmd := app.NewProxyCommand()
+	if asksForUserspace(args) {
+		cmd = userspaceCommand()
+	}
 	cmd.SetArgs(args)
 	return cli.Run(cmd)
 }

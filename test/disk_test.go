@@ -120,9 +120,13 @@ func TestTwoLabs(t *testing.T) {
 }
 
 // TestAttachAndRefuse is about a second `up` of the same name, while the lab
-// runs and when it is down, and about what is on disk.
+// runs and when it is down, and about what is on disk. The lab does without a
+// packet filter.
 func TestAttachAndRefuse(t *testing.T) {
-	lab := harness.Up(t, harness.Opts{ControlPlanes: 1, Workers: 1})
+	lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 1})
+	lab.Must("up", "--detach", "-f", labFile(t, withoutFilter))
+	whole(lab)
+	t.Run("ProxiesWithoutAPacketFilter", func(t *testing.T) { testUserspace(t, lab.With(t)) })
 	pid := lab.Supervisor()
 	out := lab.Must("up", "--detach")
 	if lab.Supervisor() != pid {

@@ -52,6 +52,9 @@ type Options struct {
 	// Lab is what the machine has to carry; the zero value stands for the
 	// default lab.
 	Lab spec.Lab
+	// AnyProxy says that the lab's proxyMode is not what somebody chose: what it
+	// needs is then no reason to refuse the lab. See ProxyMode.
+	AnyProxy bool
 }
 
 func (o Options) validate() error {
@@ -112,7 +115,7 @@ func newDoctor(options Options, m machine) (*doctor, error) {
 		return nil, err
 	}
 	if options.Lab.Kind == "" {
-		options.Lab = spec.Default()
+		options.Lab, options.AnyProxy = spec.Default(), true
 	}
 	d := &doctor{machine: m, options: options}
 	d.manager = d.findPackageManager()

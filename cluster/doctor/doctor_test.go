@@ -73,14 +73,14 @@ var findings = []struct {
 	{"overlay not loaded", func(c *computer) { c.write("proc/filesystems", "\text4\n") }, "overlayfs", Fail, "not known to the kernel", "modprobe overlay", true},
 	{"overlay on overlay", func(c *computer) { c.overlay = errors.New("mount overlay: invalid argument") }, "overlayfs", Fail, "cannot be used in /root/.local/state: mount overlay: invalid argument", "choose a directory on ext4, xfs or btrfs with --state-dir", false},
 	{"no veth", func(c *computer) { c.links = errors.New("add veth pair: operation not supported") }, "bridge and veth", Fail, "add veth pair: operation not supported", "modprobe veth", true},
-	{"no bridge filter", func(c *computer) { c.remove("proc/sys/net/bridge/bridge-nf-call-iptables") }, "br_netfilter", Fail, "not loaded", "modprobe br_netfilter", true},
+	{"no bridge filter", func(c *computer) { c.remove("proc/sys/net/bridge/bridge-nf-call-iptables") }, "br_netfilter", Warn, "not loaded", "modprobe br_netfilter", true},
 	{"no bridge filter, no kmod", func(c *computer) {
 		c.remove("proc/sys/net/bridge/bridge-nf-call-iptables")
 		c.programs["modprobe"] = false
-	}, "br_netfilter", Fail, "not loaded", "apt-get update && env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends kmod && modprobe br_netfilter", true},
-	{"no conntrack", func(c *computer) { c.remove("proc/sys/net/netfilter/nf_conntrack_max") }, "connection tracking", Fail, "not loaded", "modprobe nf_conntrack", true},
-	{"rules refused", func(c *computer) { c.rules = errors.New("iptables -t nat -N PROBE: exit status 3: no table nat") }, "iptables", Fail, "iptables -t nat -N PROBE: exit status 3: no table nat", "modprobe -a nf_tables nft_compat nf_nat nf_conntrack xt_MASQUERADE xt_addrtype xt_comment xt_conntrack xt_mark xt_statistic", true},
-	{"no iptables, dnf", func(c *computer) { c.programs = map[string]bool{"dnf": true, "runc": true} }, "iptables", Fail, "not installed", "dnf install -y iptables-nft", true},
+	}, "br_netfilter", Warn, "not loaded", "apt-get update && env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends kmod && modprobe br_netfilter", true},
+	{"no conntrack", func(c *computer) { c.remove("proc/sys/net/netfilter/nf_conntrack_max") }, "connection tracking", Warn, "not loaded", "modprobe nf_conntrack", true},
+	{"rules refused", func(c *computer) { c.rules = errors.New("iptables -t nat -N PROBE: exit status 3: no table nat") }, "iptables", Warn, "iptables -t nat -N PROBE: exit status 3: no table nat", "modprobe -a nf_tables nft_compat nf_nat nf_conntrack xt_MASQUERADE xt_addrtype xt_comment xt_conntrack xt_mark xt_statistic", true},
+	{"no iptables, dnf", func(c *computer) { c.programs = map[string]bool{"dnf": true, "runc": true} }, "iptables", Warn, "not installed", "dnf install -y iptables-nft", true},
 	{"no runtime, apk", func(c *computer) { c.programs = map[string]bool{"apk": true} }, "OCI runtime", Fail, "neither runc nor crun is installed", "apk add runc", true},
 	{"no runtime, pacman", func(c *computer) { c.programs = map[string]bool{"pacman": true} }, "OCI runtime", Fail, "neither runc nor crun is installed", "pacman -Sy --noconfirm --needed runc", true},
 	{"no runtime, zypper", func(c *computer) { c.programs = map[string]bool{"zypper": true} }, "OCI runtime", Fail, "neither runc nor crun is installed", "zypper --non-interactive install runc", true},

@@ -55,6 +55,8 @@ type prober interface {
 	Links(ctx context.Context) error
 	// Rules adds the kinds of rules that kube-proxy needs.
 	Rules(ctx context.Context, iptables string) error
+	// Tables adds the kinds of nftables rules that it needs.
+	Tables(ctx context.Context, nft string) error
 	// Overlay mounts an overlay whose layers are in a directory.
 	Overlay(dir string) error
 }

@@ -30,6 +30,7 @@ type computer struct {
 	overlay   error
 	links     error
 	rules     error
+	tables    error
 }
 
 func goodComputer(t *testing.T) *computer {
@@ -93,6 +94,7 @@ func (c *computer) FileSystem(string) (fileSystem, error) { return c.disk, nil }
 func (c *computer) PortFree(port int) bool                { return !c.taken[port] }
 func (c *computer) Links(context.Context) error           { return c.links }
 func (c *computer) Rules(context.Context, string) error   { return c.rules }
+func (c *computer) Tables(context.Context, string) error  { return c.tables }
 func (c *computer) Overlay(string) error                  { return c.overlay }
 func (c *computer) Run(_ context.Context, out io.Writer, name string, args ...string) error {
 	line := strings.Join(append([]string{name}, args...), " ")

@@ -87,6 +87,30 @@ func (namespaceProber) Rules(ctx context.Context, iptables string) error {
 	})
 }
 
+// probeTables are of the kinds that kube-proxy writes (pkg/proxy/nftables).
+const probeTables = `add table ip probe
+add map ip probe ips { type ipv4_addr . inet_proto . inet_service : verdict ; }
+add chain ip probe nat { type nat hook prerouting priority -100 ; }
+add chain ip probe masquerading { type nat hook postrouting priority 100 ; }
+add chain ip probe refuse { type filter hook input priority 0 ; }
+add rule ip probe nat ip daddr . meta l4proto . th dport vmap @ips
+add rule ip probe nat meta l4proto tcp dnat to numgen random mod 2 map { 0 : 192.0.2.1 . 80 , 1 : 192.0.2.2 . 80 }
+add rule ip probe masquerading masquerade fully-random
+add rule ip probe refuse ct state new reject
+`
+
+func (namespaceProber) Tables(ctx context.Context, nft string) error {
+	return inNew(unix.CLONE_NEWNET, func() error {
+		cmd := exec.CommandContext(ctx, nft, "-f", "-")
+		cmd.Stdin = strings.NewReader(probeTables)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			line, _, _ := bytes.Cut(bytes.TrimSpace(out), []byte("\n"))
+			return fmt.Errorf("nft: %w: %s", err, line)
+		}
+		return nil
+	})
+}
+
 func (namespaceProber) Overlay(dir string) error {
 	base, err := os.MkdirTemp(dir, ".overlay-probe-")
 	if err != nil {

@@ -10,11 +10,15 @@ func init() {
 	register[ProxyTrace]()
 }
 
+// ProxyUserspace is the Mode of a kube-proxy that carries connections itself.
+const ProxyUserspace = "userspace"
+
 // ProxyNode says that the rules of a node are being read from now on: what was
 // known of them is void, and everything is told anew.
 type ProxyNode struct {
 	Node string `json:"node"`
-	// Mode is how kube-proxy writes its rules: iptables or nftables.
+	// Mode is how kube-proxy writes its rules: iptables or nftables; or userspace,
+	// which has none that the kernel knows: then kube-proxy itself tells all.
 	Mode string `json:"mode"`
 	// Tool is the program that lists them, with its version.
 	Tool string `json:"tool,omitempty"`
@@ -61,6 +65,9 @@ type ProxyFrontend struct {
 	// Policy is which endpoints it is spread over: cluster (all) or local (those
 	// on the node).
 	Policy string `json:"policy"`
+	// Problem is why nothing listens there in userspace mode although there are
+	// endpoints; "" for none.
+	Problem string `json:"problem,omitempty"`
 }
 
 // ProxyEndpoint is one endpoint that rules send connections to.

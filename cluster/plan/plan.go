@@ -130,13 +130,13 @@ type builder struct {
 
 func (b builder) node(n spec.Node) Node {
 	node := Node{Node: n, Files: b.systemFiles(n), Sysctls: map[string]string{
-		"net/ipv4/ip_forward":                "1",
-		"net/ipv4/conf/all/rp_filter":        "0",
-		"net/ipv4/conf/default/rp_filter":    "0",
-		"net/bridge/bridge-nf-call-iptables": "1",
+		"net/ipv4/ip_forward":             "1",
+		"net/ipv4/conf/all/rp_filter":     "0",
+		"net/ipv4/conf/default/rp_filter": "0",
 		// Overcommit and panic settings that the kubelet insists on
 		// (pkg/kubelet/cm: protectKernelDefaults) are the machine's own.
 	}}
+	b.proxySysctls(node)
 	if n.ControlPlane {
 		if b.scheduling != "" {
 			node.Files[schedulerConfig] = File{Mode: 0o600, Content: b.scheduling}
@@ -150,8 +150,6 @@ func (b builder) node(n spec.Node) Node {
 		b.boundThreads(node)
 		return node
 	}
-	// Connection tracking counts packets and bytes, for the proxy screen.
-	node.Sysctls["net/netfilter/nf_conntrack_acct"] = "1"
 	b.containerdFiles(node.Files)
 	b.kubeletFiles(n, node.Files)
 	b.proxyFiles(n, node.Files)

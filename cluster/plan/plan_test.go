@@ -48,6 +48,7 @@ func TestGolden(t *testing.T) {
 	labs := map[string]spec.Lab{
 		"default":   spec.Default(),
 		"smallest":  load(t, "apiVersion: workbench/v1alpha1\nkind: Lab\nspec: {controlPlanes: {count: 1}, workers: {count: 1}}\n"),
+		"userspace": load(t, "apiVersion: workbench/v1alpha1\nkind: Lab\nspec: {controlPlanes: {count: 1}, workers: {count: 1}, network: {proxyMode: userspace}}\n"),
 		"upstreams": load(t, "apiVersion: workbench/v1alpha1\nkind: Lab\nspec: {controlPlanes: {count: 1}, workers: {count: 0}, failureDetection: kubernetes}\n"),
 		"everything": load(t, `apiVersion: workbench/v1alpha1
 kind: Lab

@@ -179,6 +179,23 @@ iptables: {minSyncPeriod: 100ms}
 	files[confDir+"/kube-proxy.yaml"] = File{Mode: 0o600, Content: c.String()}
 }
 
+// proxySysctls are what kube-proxy's mode needs of a node.
+func (b builder) proxySysctls(n Node) {
+	if b.lab.Spec.Network.ProxyMode == spec.Userspace {
+		// Each worker has the addresses of all Services. It must not answer who asks
+		// for them on the fabric, nor call itself by one of them there
+		// (Documentation/networking/ip-sysctl.rst; kube-proxy's --ipvs-strict-arp).
+		n.Sysctls["net/ipv4/conf/all/arp_ignore"] = "1"
+		n.Sysctls["net/ipv4/conf/all/arp_announce"] = "2"
+		return
+	}
+	n.Sysctls["net/bridge/bridge-nf-call-iptables"] = "1"
+	if !n.ControlPlane {
+		// Connection tracking counts packets and bytes, for the proxy screen.
+		n.Sysctls["net/netfilter/nf_conntrack_acct"] = "1"
+	}
+}
+
 // dnsIP is the tenth address of the service network, as kubeadm has it.
 func (b builder) dnsIP() string {
 	ip := b.serviceIP

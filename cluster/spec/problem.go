@@ -115,6 +115,12 @@ const pathSeparator = "\x00"
 
 func (s source) set(p path, at position) { s.at[strings.Join(p, pathSeparator)] = at }
 
+// names says that the file has the value.
+func (s source) names(p path) bool {
+	_, ok := s.at[strings.Join(p, pathSeparator)]
+	return ok
+}
+
 // find is the place of the value, or of the nearest one around it.
 func (s source) find(p path) position {
 	for n := len(p); n >= 0; n-- {

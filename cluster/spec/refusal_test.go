@@ -105,7 +105,7 @@ lab.yaml:3:8: spec.network.serviceCIDR: 10.96.0.0/16 overlaps spec.network.fabri
 lab.yaml:3:8: spec.network.serviceCIDR: 10.96.0.0/16 overlaps spec.network.podCIDR 10.0.0.0/8; choose ranges that share no address
 lab.yaml:3:53: spec.network.podCIDR: 10.0.0.0/8 overlaps spec.network.fabricCIDR 10.96.4.0/24; choose ranges that share no address`},
 	{"load balancers among services", head + "spec: {network: {loadBalancerCIDR: 10.96.8.0/24}}\n", `lab.yaml:3:36: spec.network.loadBalancerCIDR: 10.96.8.0/24 overlaps spec.network.serviceCIDR 10.96.0.0/16; choose ranges that share no address`},
-	{"proxy mode", head + "spec: {network: {proxyMode: ipvs}}\n", `lab.yaml:3:29: spec.network.proxyMode: unknown mode "ipvs"; modes are iptables and nftables`},
+	{"proxy mode", head + "spec: {network: {proxyMode: ipvs}}\n", `lab.yaml:3:29: spec.network.proxyMode: unknown mode "ipvs"; modes are iptables, nftables and userspace`},
 
 	// The rest.
 	{"profile", head + "spec: {failureDetection: teach}\n", `lab.yaml:3:26: spec.failureDetection: unknown profile "teach"; profiles are kubernetes and teaching`},

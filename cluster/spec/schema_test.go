@@ -126,7 +126,7 @@ func TestSchemaAgreesWithValues(t *testing.T) {
 		"load balancers": {spec("network", "properties", "loadBalancerCIDR", "default"), d.Spec.Network.LoadBalancerCIDR},
 		"cloud":          {spec("cloud", "default"), d.Spec.Cloud},
 		"proxy":          {spec("network", "properties", "proxyMode", "default"), string(d.Spec.Network.ProxyMode)},
-		"proxy modes":    {spec("network", "properties", "proxyMode", "enum"), []any{string(IPTables), string(NFTables)}},
+		"proxy modes":    {spec("network", "properties", "proxyMode", "enum"), []any{string(IPTables), string(NFTables), string(Userspace)}},
 		"profile":        {spec("failureDetection", "default"), string(d.Spec.FailureDetection)},
 		"profiles":       {spec("failureDetection", "enum"), []any{string(Teaching), string(Kubernetes)}},
 		"gate pattern":   {spec("featureGates", "propertyNames", "pattern"), featureGate.String()},

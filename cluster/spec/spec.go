@@ -103,7 +103,8 @@ type Network struct {
 	ServiceCIDR string `json:"serviceCIDR"`
 	// LoadBalancerCIDR is where the cloud's load balancers get addresses from.
 	LoadBalancerCIDR string `json:"loadBalancerCIDR"`
-	// ProxyMode is how kube-proxy programs the kernel.
+	// ProxyMode is how kube-proxy programs the kernel, or that it does not. One
+	// that no file names may be another where the machine cannot do this one.
 	ProxyMode ProxyMode `json:"proxyMode"`
 }
 
@@ -114,6 +115,8 @@ type ProxyMode string
 const (
 	IPTables ProxyMode = "iptables"
 	NFTables ProxyMode = "nftables"
+	// Userspace needs no packet filter: kube-proxy carries connections itself.
+	Userspace ProxyMode = "userspace"
 )
 
 // Addons says which addons are installed.

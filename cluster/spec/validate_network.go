@@ -42,7 +42,7 @@ func (c *checker) checkNetwork() {
 				"%s has room for %d of %d workers, each with a /%d", pods, room, workers, NodePodBits)
 		}
 	}
-	if modes := []string{string(IPTables), string(NFTables)}; !slices.Contains(modes, string(n.ProxyMode)) {
+	if modes := []string{string(IPTables), string(NFTables), string(Userspace)}; !slices.Contains(modes, string(n.ProxyMode)) {
 		c.refuse(networkPath.child("proxyMode"), suggest(string(n.ProxyMode), modes, "modes are "), "unknown mode %q", clip(string(n.ProxyMode)))
 	}
 }
@@ -100,3 +100,7 @@ func (c *checker) checkOverlaps(ranges []*cidr) {
 		}
 	}
 }
+
+// NamesProxyMode says that the lab was read from a file that has its proxy mode,
+// so that no other will do.
+func (l Lab) NamesProxyMode() bool { return l.source.names(networkPath.child("proxyMode")) }

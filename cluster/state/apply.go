@@ -182,6 +182,9 @@ func (w *World) applyComponent(at time.Time, b event.ComponentState) {
 	if b.Component == "kube-apiserver" && b.PID == 0 {
 		w.Changes.watchesGone(b.Node)
 	}
+	if p := w.Proxy.Nodes[b.Node]; b.Component == "kube-proxy" && b.PID == 0 && p != nil && p.Mode == event.ProxyUserspace {
+		w.Proxy.stale(b.Node, at) // what carried the connections is gone, and they with it
+	}
 	if b.Component != "etcd" || (b.State != event.ComponentExited && b.State != event.ComponentStopped) {
 		return
 	}

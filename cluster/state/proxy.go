@@ -31,7 +31,8 @@ type Proxy struct {
 type ProxyNode struct {
 	event.ProxyNode
 	Since time.Time `json:"since"` // read from then on
-	// Stale is since when they are not read any more; zero while they are.
+	// Stale is since when they are not read any more; zero while they are. In
+	// userspace mode that is since nothing is served any more.
 	Stale time.Time `json:"stale,omitzero"`
 	// Syncs are the last ones, oldest first.
 	Syncs []ProxySync `json:"syncs,omitempty"`
@@ -75,6 +76,10 @@ type Trace struct {
 	event.ProxyTrace
 	At time.Time `json:"at"`
 }
+
+// Idle says that the node's kube-proxy, which carries connections itself, does
+// not run: nothing listens at the addresses of Services.
+func (n *ProxyNode) Idle() bool { return n.Mode == event.ProxyUserspace && !n.Stale.IsZero() }
 
 // LastSync is the newest sync of the node, or nil.
 func (n *ProxyNode) LastSync() *ProxySync {

@@ -35,6 +35,9 @@ type NodeTruth struct {
 	Down bool
 	// Lost says that its rules cannot be read.
 	Lost bool
+	// Idle says that kube-proxy, which carries connections itself, does not run:
+	// what it had is served no more.
+	Idle bool
 	// Rules are the IPs its rules send connections to, sorted.
 	Rules []string
 	// Missing and Extra are what they lack, and what they should not have.
@@ -45,7 +48,9 @@ type NodeTruth struct {
 }
 
 // Behind says that a running node's rules are not what the slices want.
-func (n *NodeTruth) Behind() bool { return !n.Down && !n.Lost && len(n.Missing)+len(n.Extra) > 0 }
+func (n *NodeTruth) Behind() bool {
+	return !n.Down && !n.Lost && !n.Idle && len(n.Missing)+len(n.Extra) > 0
+}
 
 // Truth compares what all places believe of a Service, namespace/name.
 func (w *World) Truth(service string) Truth {
@@ -97,6 +102,7 @@ func selects(selector, labels map[string]string) bool {
 func (w *World) nodeTruth(n *ProxyNode, t *Truth) NodeTruth {
 	out := NodeTruth{Node: n.Node, Down: w.NodeDown(n.Node)}
 	_, out.Lost = w.Lost["proxy/"+n.Node]
+	out.Idle = n.Idle()
 	have := map[string]bool{}
 	localOnly, known, changed := true, false, time.Time{}
 	for _, s := range n.Services {

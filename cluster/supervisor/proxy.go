@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"workbench/cluster/plan"
+	"workbench/cluster/spec"
 	"workbench/proxy/observe"
 	"workbench/runtime/namespace"
 )
@@ -13,6 +14,9 @@ import (
 func (s *Supervisor) observeProxy(n plan.Node, m *machine) {
 	if n.ControlPlane {
 		return // no kube-proxy runs there
+	}
+	if s.proxyMode == spec.Userspace {
+		return // it has no rules to read, and tells itself what it does
 	}
 	ns, err := namespace.NetOf(m.handle.PID)
 	if err != nil {

@@ -76,9 +76,10 @@ func (s *Supervisor) traceConfig(client, service string) (trace.Config, error) {
 		return pod, node
 	}
 	running := map[string]int{}
+	gone := map[string]<-chan struct{}{}
 	s.mu.Lock()
 	for name, m := range s.nodes {
-		running[name] = m.handle.PID
+		running[name], gone[name] = m.handle.PID, m.handle.Gone()
 	}
 	s.mu.Unlock()
 	for _, n := range s.current().Nodes {
@@ -90,7 +91,7 @@ func (s *Supervisor) traceConfig(client, service string) (trace.Config, error) {
 		if err != nil {
 			continue // it just ended
 		}
-		cfg.Nodes = append(cfg.Nodes, trace.Node{Name: n.Name, Net: ns})
+		cfg.Nodes = append(cfg.Nodes, trace.Node{Name: n.Name, Net: ns, Gone: gone[n.Name]})
 	}
 	pid, ok := running[cfg.FromNode]
 	if !ok {

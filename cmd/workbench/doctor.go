@@ -43,7 +43,8 @@ With -f the checks are those for the lab of a lab file, before it is booted.`,
 			} else if saved, err := place.Load(); err == nil {
 				lab = saved.Lab
 			}
-			checks, err := examine(cmd, doctor.Options{StateDir: place.State, Lab: lab}, fix)
+			options := doctor.Options{StateDir: place.State, Lab: lab, AnyProxy: file != "" && !lab.NamesProxyMode()}
+			checks, err := examine(cmd, options, fix)
 			if err != nil {
 				return err
 			}

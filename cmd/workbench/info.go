@@ -86,7 +86,11 @@ func planCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			base, port := spec.Default(), f.apiPort
+			base, _, err := newLab(cmd.Context())
+			if err != nil {
+				return err
+			}
+			port := f.apiPort
 			switch saved, err := place.Load(); {
 			case err == nil:
 				base, port = saved.Lab, saved.APIPort

@@ -1,19 +1,24 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"workbench/cluster/event"
+	"workbench/cluster/spec"
 	"workbench/cluster/state"
 	"workbench/proxy/observe"
+	"workbench/proxy/rules"
+	"workbench/proxy/userspace"
 	"workbench/runtime/namespace"
 )
 
@@ -63,17 +68,30 @@ func writeServices(out io.Writer, w *state.World) error {
 		if !n.Stale.IsZero() {
 			name += " (stale)"
 		}
+		packets := known(n.Accounted)
+		bytes := known(n.Accounted || n.Mode == event.ProxyUserspace)
+		rejected := known(!n.RejectsUncounted)
 		for _, key := range slices.Sorted(maps.Keys(n.Services)) {
 			s := n.Services[key]
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", name, key, addresses(s), endpoints(s), "",
-				s.Count.Conns, s.Count.Packets, s.Count.Bytes, s.Count.Entries, s.Count.Rejected)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", name, key, addresses(s), endpoints(s), "",
+				s.Count.Conns, packets(s.Count.Packets), bytes(s.Count.Bytes), s.Count.Entries, rejected(s.Count.Rejected))
 			for _, e := range s.Endpoints {
 				c := s.Count.Endpoints[e.Address]
-				fmt.Fprintf(tw, "\t\t\t%s\t%s\t%d\t%d\t%d\t%d\t\n", e.Address, probability(e), c.Conns, c.Packets, c.Bytes, c.Entries)
+				fmt.Fprintf(tw, "\t\t\t%s\t%s\t%d\t%s\t%s\t%d\t\n", e.Address, probability(e), c.Conns, packets(c.Packets), bytes(c.Bytes), c.Entries)
 			}
 		}
 	}
 	return tw.Flush()
+}
+
+// known writes counts; a dash for those that a node does not count.
+func known(counted bool) func(uint64) string {
+	return func(n uint64) string {
+		if !counted {
+			return "-"
+		}
+		return strconv.FormatUint(n, 10)
+	}
 }
 
 func addresses(s *state.ProxyService) string {
@@ -132,7 +150,7 @@ func proxyRulesCommand(o *options) *cobra.Command {
 				return err
 			}
 			defer ns.Close()
-			set, err := observe.List(cmd.Context(), string(saved.Lab.Spec.Network.ProxyMode), ns)
+			set, err := listRules(cmd.Context(), saved.Lab.Spec.Network.ProxyMode, ns)
 			if err != nil {
 				return err
 			}
@@ -154,6 +172,19 @@ func proxyRulesCommand(o *options) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// listRules lists the rules of a node as they are now: the kernel's, or what a
+// kube-proxy that carries connections itself says that it does.
+func listRules(ctx context.Context, mode spec.ProxyMode, node *namespace.Net) (*rules.Ruleset, error) {
+	if mode != spec.Userspace {
+		return observe.List(ctx, string(mode), node)
+	}
+	services, err := userspace.Services(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	return rules.FromServices(services), nil
 }
 
 // qualified puts the default namespace in front of a bare name.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -152,9 +153,16 @@ func prepare(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	lab, err := wantedLab(cmd, place, f, spec.Default())
+	base, note, err := newLab(cmd.Context())
 	if err != nil {
 		return err
+	}
+	lab, err := wantedLab(cmd, place, f, base)
+	if err != nil {
+		return err
+	}
+	if note != "" && !lab.NamesProxyMode() {
+		fmt.Fprintln(cmd.ErrOrStderr(), note)
 	}
 	port := f.apiPort
 	if port == 0 {
@@ -165,6 +173,18 @@ func prepare(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
 	return place.Save(layout.Saved{Lab: lab, APIPort: port})
 }
 
+// newLab is the default lab, with a proxy mode that this machine can do; note
+// says why it is not the default one.
+func newLab(ctx context.Context) (lab spec.Lab, note string, err error) {
+	lab = spec.Default()
+	mode, why, err := doctor.ProxyMode(ctx)
+	if err != nil || mode == lab.Spec.Network.ProxyMode {
+		return lab, "", err
+	}
+	lab.Spec.Network.ProxyMode = mode
+	return lab, fmt.Sprintf("note: kube-proxy runs in %s mode, as this machine cannot do iptables (%s); `workbench doctor --fix` mends what it can", mode, why), nil
+}
+
 // wantedLab is what file and flags ask for, checked against this machine.
 func wantedLab(cmd *cobra.Command, place layout.Lab, f *upFlags, base spec.Lab) (spec.Lab, error) {
 	lab := base
@@ -172,6 +192,9 @@ func wantedLab(cmd *cobra.Command, place layout.Lab, f *upFlags, base spec.Lab) 
 		var err error
 		if lab, err = loadLab(cmd, f.file); err != nil {
 			return spec.Lab{}, err
+		}
+		if !lab.NamesProxyMode() {
+			lab.Spec.Network.ProxyMode = base.Spec.Network.ProxyMode
 		}
 	}
 	lab.Metadata.Name = place.Name

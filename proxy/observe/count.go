@@ -3,8 +3,6 @@ package observe
 import (
 	"context"
 	"hash/fnv"
-	"maps"
-	"slices"
 	"time"
 
 	"workbench/cluster/event"
@@ -220,20 +218,9 @@ func (s *source) keepHits() {
 	s.hits = kept
 }
 
-// endpointsTold bounds the endpoints in one event, some 100 bytes each.
-const endpointsTold = 400
-
 // tellCounts emits totals, in as many events as they need.
 func (s *source) tellCounts(changed map[string]event.ProxyCount, missed uint64) {
-	part, n := map[string]event.ProxyCount{}, 0
-	for _, key := range slices.Sorted(maps.Keys(changed)) {
-		count := changed[key]
-		if n > 0 && n+len(count.Endpoints)+2 > endpointsTold {
-			s.Emit(event.ProxyCounters{Node: s.Node, Services: part, Missed: missed})
-			part, n = map[string]event.ProxyCount{}, 0
-		}
-		part[key] = count
-		n += len(count.Endpoints) + 2
+	for _, part := range rules.Parts(changed) {
+		s.Emit(event.ProxyCounters{Node: s.Node, Services: part, Missed: missed})
 	}
-	s.Emit(event.ProxyCounters{Node: s.Node, Services: part, Missed: missed})
 }

@@ -11,13 +11,6 @@ import (
 	"workbench/proxy/rules"
 )
 
-// shownChanges bounds the changed rules that an event names, and shownLength
-// their length.
-const (
-	shownChanges = 16
-	shownLength  = 240
-)
-
 // Large rulesets that change all the time are listed a quarter of the time at
 // most, and once a second where that takes long.
 const (
@@ -66,24 +59,8 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 	}
 	s.sync.Added += len(added)
 	s.sync.Removed += len(removed)
-	for i := range max(len(added), len(removed)) {
-		if i < len(removed) {
-			s.change("- " + removed[i].Short())
-		}
-		if i < len(added) {
-			s.change("+ " + added[i].Short())
-		}
-	}
+	s.sync.Changes = rules.Changes(s.sync.Changes, added, removed)
 	return nil
-}
-
-func (s *source) change(line string) {
-	if len(s.sync.Changes) < shownChanges {
-		if len(line) > shownLength {
-			line = line[:shownLength] + "..."
-		}
-		s.sync.Changes = append(s.sync.Changes, line)
-	}
 }
 
 // tell emits the services that changed.

@@ -1,5 +1,12 @@
 package rules
 
+import (
+	"maps"
+	"slices"
+
+	"workbench/cluster/event"
+)
+
 // Diff are the rules that only one of two rulesets has. A rule that moved in its
 // chain, or that was written anew as it was, is no difference.
 func Diff(before, after *Ruleset) (added, removed []Rule) {
@@ -30,6 +37,53 @@ func Diff(before, after *Ruleset) (added, removed []Rule) {
 }
 
 func (r Rule) id() string { return r.Table + "\x00" + r.Chain + "\x00" + r.Text }
+
+// shownChanges bounds the changed rules that an event names, and shownLength
+// their length.
+const (
+	shownChanges = 16
+	shownLength  = 240
+)
+
+// Changes appends some of the rules of a difference to those named already.
+func Changes(have []string, added, removed []Rule) []string {
+	note := func(line string) {
+		if len(have) < shownChanges {
+			if len(line) > shownLength {
+				line = line[:shownLength] + "..."
+			}
+			have = append(have, line)
+		}
+	}
+	for i := range max(len(added), len(removed)) {
+		if i < len(removed) {
+			note("- " + removed[i].Short())
+		}
+		if i < len(added) {
+			note("+ " + added[i].Short())
+		}
+	}
+	return have
+}
+
+// endpointsTold bounds the endpoints in one event, some 100 bytes each.
+const endpointsTold = 400
+
+// Parts are totals in as many events as they need.
+func Parts(counts map[string]event.ProxyCount) []map[string]event.ProxyCount {
+	var out []map[string]event.ProxyCount
+	part, n := map[string]event.ProxyCount{}, 0
+	for _, key := range slices.Sorted(maps.Keys(counts)) {
+		count := counts[key]
+		if n > 0 && n+len(count.Endpoints)+2 > endpointsTold {
+			out = append(out, part)
+			part, n = map[string]event.ProxyCount{}, 0
+		}
+		part[key] = count
+		n += len(count.Endpoints) + 2
+	}
+	return append(out, part)
+}
 
 // Of are the rules that serve a service: those that name it, and the chains they
 // lead to.

@@ -9,7 +9,6 @@ package rules
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 
@@ -20,6 +19,8 @@ import (
 const (
 	IPTables = "iptables"
 	NFTables = "nftables"
+	// Userspace is package userspace's, without a packet filter.
+	Userspace = event.ProxyUserspace
 )
 
 // Rule is one rule, or one element of a set or map, as the tool prints it.
@@ -41,15 +42,18 @@ type Rule struct {
 
 // Line is the rule with its place, as a user would look for it.
 func (r Rule) Line() string {
-	if r.Table == nftTable {
+	switch r.Table {
+	case nftTable:
 		return r.Chain + ": " + r.Text
+	case userspaceTable:
+		return r.Text
 	}
 	return "-t " + r.Table + " " + r.Text
 }
 
 // Short is the rule with its place, its comment in front: what fits in a line.
 func (r Rule) Short() string {
-	if r.Table == nftTable {
+	if r.Table == nftTable || r.Table == userspaceTable {
 		return r.Line()
 	}
 	text := strings.TrimPrefix(r.Text, "-A ")
@@ -147,7 +151,7 @@ func endpoint(s *event.ProxyService, address string, policy string, chance float
 	if i < 0 {
 		i, s.Endpoints = len(s.Endpoints), append(s.Endpoints, event.ProxyEndpoint{Address: address})
 	}
-	chance = math.Round(chance*1e4) / 1e4 // kube-proxy prints ten digits of a third
+	chance = rounded(chance) // kube-proxy prints ten digits of a third
 	if policy == Local {
 		s.Endpoints[i].Local = chance
 	} else {

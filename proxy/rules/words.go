@@ -7,8 +7,11 @@ import (
 
 // Target is the chain a rule sends packets to, or "".
 func (r Rule) Target() string {
-	if r.Table == nftTable {
+	switch r.Table {
+	case nftTable:
 		return target(r.Text)
+	case userspaceTable:
+		return ""
 	}
 	return parseArgs(r).to
 }
@@ -27,7 +30,9 @@ func serviceChain(name string) bool {
 // service when key has none.
 func (r Rule) names(key string) bool {
 	of := ""
-	if r.Table != nftTable {
+	if r.Table == userspaceTable {
+		of = r.Chain
+	} else if r.Table != nftTable {
 		if a := parseArgs(r); a.comment != "" {
 			of = serviceIn(a.comment)
 		}
@@ -56,8 +61,11 @@ func serviceIn(comment string) string {
 // Words says in a sentence what a rule does; its comment where that says it, ""
 // where there is nothing to add.
 func (r Rule) Words() string {
-	if r.Table == nftTable {
+	switch r.Table {
+	case nftTable:
 		return nftWords(r)
+	case userspaceTable:
+		return "" // it is words
 	}
 	a := parseArgs(r)
 	name := serviceIn(a.comment)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"workbench/cluster/event"
 	"workbench/runtime/namespace"
 )
 
@@ -80,4 +81,15 @@ func (o outcome) verdict() string {
 		return "unreachable"
 	}
 	return "failed"
+}
+
+// tell writes the outcome down; late says that the time for it was over.
+func (o outcome) tell(out *event.ProxyTrace, late bool) {
+	out.Source, out.Latency, out.Verdict = o.source.String(), o.latency, o.verdict()
+	if errors.Is(o.err, context.Canceled) || late && o.err != nil && out.Verdict == "failed" {
+		out.Verdict = "no reply"
+	}
+	if out.Verdict == "failed" {
+		out.Detail = o.err.Error()
+	}
 }

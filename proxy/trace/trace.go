@@ -22,6 +22,7 @@ import (
 	"workbench/cluster/event"
 	"workbench/proxy/conntrack"
 	"workbench/proxy/netfilter"
+	"workbench/proxy/rules"
 	"workbench/runtime/namespace"
 )
 
@@ -29,6 +30,8 @@ import (
 type Node struct {
 	Name string
 	Net  *namespace.Net
+	// Gone is closed when the node ends; nil is never.
+	Gone <-chan struct{}
 }
 
 // Config says what to connect.
@@ -69,9 +72,37 @@ type watched struct {
 
 // Run connects once and tells what happened. An error means that nothing was
 // sent.
-func Run(ctx context.Context, cfg Config) (out event.ProxyTrace, err error) {
+func Run(ctx context.Context, cfg Config) (event.ProxyTrace, error) {
+	out, err := follow(ctx, cfg)
+	ended(cfg, &out)
+	return out, err
+}
+
+// ended says which nodes did not live to the end of the trace.
+func ended(cfg Config, out *event.ProxyTrace) {
+	for _, n := range cfg.Nodes {
+		select {
+		case <-n.Gone:
+		default:
+			continue
+		}
+		switch {
+		case n.Name == cfg.FromNode:
+			out.Detail = n.Name + ", where the client is, ended during the trace: what became of the connection is not known"
+		case n.Name == out.PodNode:
+			out.Detail = n.Name + ", where the endpoint is, ended during the trace"
+		}
+		out.Limits = append(out.Limits, n.Name+" ended during the trace: rules that were met there may be missing")
+	}
+}
+
+func follow(ctx context.Context, cfg Config) (out event.ProxyTrace, err error) {
 	out = event.ProxyTrace{
 		Client: cfg.Client, Node: cfg.FromNode, Mode: cfg.Mode, Service: cfg.Service, Target: cfg.To.String(),
+	}
+	if cfg.Mode == rules.Userspace {
+		err = userspaceRun(ctx, cfg, &out)
+		return out, err
 	}
 	var nodes []*watched
 	for _, n := range cfg.Nodes {
@@ -99,13 +130,7 @@ func Run(ctx context.Context, cfg Config) (out event.ProxyTrace, err error) {
 	if o.latency == 0 {
 		return out, fmt.Errorf("trace from %s: %w", cfg.Client, o.err)
 	}
-	out.Source, out.Latency, out.Verdict = o.source.String(), o.latency, o.verdict()
-	if errors.Is(o.err, context.Canceled) || dialing.Err() != nil && o.err != nil && out.Verdict == "failed" {
-		out.Verdict = "no reply"
-	}
-	if out.Verdict == "failed" {
-		out.Detail = o.err.Error()
-	}
+	o.tell(&out, dialing.Err() != nil)
 	chosen(&out, cfg, o)
 	if o.conn != nil {
 		if err := o.conn.Close(); err != nil {

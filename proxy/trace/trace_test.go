@@ -170,3 +170,24 @@ func TestAbortedTraceLeavesNothing(t *testing.T) {
 	}
 	assertUntouched(t, n)
 }
+
+// TestTraceWhenANodeEnds ends the client's node while it waits for an answer: the
+// trace has an end, and says what it does not know.
+func TestTraceWhenANodeEnds(t *testing.T) {
+	n := node(t, rules.IPTables)
+	cfg := config(n, rules.IPTables, "demo/dead:http", "10.96.0.22:80")
+	gone := make(chan struct{})
+	cfg.Nodes[0].Gone = gone
+	cfg.PodAt = func(netip.Addr) (string, string) {
+		close(gone) // it asks when the connection is over
+		return "demo/dead", "w2"
+	}
+	got, err := trace.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertUntouched(t, n)
+	if got.Verdict != "no reply" || !strings.Contains(got.Detail, "w1, where the client is, ended during the trace") || len(got.Limits) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}

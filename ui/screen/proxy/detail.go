@@ -63,6 +63,12 @@ func flowLines(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService, w 
 	var out []line
 	for i, f := range s.Frontends {
 		l := line{{st.Strong, pad(frontend(f)+"/"+s.Protocol, 24)}, {st.Muted, " " + frontendWords(cx.World.FrontendKind(s, f), f) + " "}}
+		switch {
+		case f.Problem != "":
+			l = append(l, span{st.Bad, " not listening: " + f.Problem + " "})
+		case n.Idle():
+			l = append(l, span{st.Bad, " not listening "})
+		}
 		if i == 0 {
 			l = append(l, span{st.Text, fmt.Sprintf("  %d conns", s.Count.Conns)}, span{st.Accent, "  " + rateText(cx, s) + "  "}, span{st.Accent, sparkline(cx, s, 20)})
 		}
@@ -70,13 +76,16 @@ func flowLines(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService, w 
 	}
 	if s.Chain != "" {
 		entry := "KUBE-SERVICES"
-		if n.Mode == "nftables" {
+		switch n.Mode {
+		case "nftables":
 			entry = "map service-ips"
+		case event.ProxyUserspace:
+			entry = "socket"
 		}
 		out = append(out, line{{st.Muted, entry + " > "}, {st.Text, s.Chain}, {st.Muted, " > " + choice(s)}})
 	}
 	if s.Refused != "" {
-		out = append(out, plain(st.Bad, refusedWords(s.Refused)))
+		out = append(out, plain(st.Bad, refusedWords(n, s.Refused)))
 	}
 	most := uint64(1)
 	for _, c := range s.Count.Endpoints {
@@ -175,6 +184,10 @@ func totalLine(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService) li
 			dead += held
 		}
 	}
+	if n.Mode == event.ProxyUserspace {
+		return line{{st.Muted, "open now "}, {st.Text, fmt.Sprint(c.Entries)}, {st.Muted, "  bytes "}, {st.Text, widget.Bytes(int64(c.Bytes))},
+			{st.Muted, "  endpoints see the node's address  refused: not counted"}}
+	}
 	out := line{{st.Muted, "masqueraded "}, {st.Text, fmt.Sprint(c.Masqueraded)}}
 	if !n.RejectsUncounted {
 		out = append(out, span{st.Muted, "  rejected "}, span{st.Text, fmt.Sprint(c.Rejected)})
@@ -183,6 +196,9 @@ func totalLine(cx *screen.Context, n *state.ProxyNode, s *state.ProxyService) li
 	}
 	if n.Accounted {
 		out = append(out, span{st.Muted, "  packets "}, span{st.Text, fmt.Sprint(c.Packets)}, span{st.Muted, "  bytes "}, span{st.Text, widget.Bytes(int64(c.Bytes))})
+	}
+	if n.Mode == "nftables" {
+		out = append(out, span{st.Muted, "  hits of rules not counted"})
 	}
 	out = append(out, span{st.Muted, "  conntrack "}, span{st.Text, entries(c.Entries)})
 	if dead > 0 {

@@ -13,6 +13,7 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"workbench/cluster/event"
 	"workbench/cluster/state"
 	"workbench/ui/screen"
 	"workbench/ui/widget"
@@ -177,8 +178,13 @@ func (p *Proxy) Draw(s widget.Surface, cx *screen.Context) {
 	services := p.services(cx, n)
 	at := p.selected(services)
 	p.headline(s, cx, n)
-	_, s = s.Top(2)
-	h -= 2
+	top := 2
+	if text := unenforced(cx.World); text != "" {
+		s.Fit(1, 1, w-2, cx.Styles.Warn, text)
+		top = 3
+	}
+	_, s = s.Top(top)
+	h -= top
 	if cx.Room == screen.Three {
 		left, right := s.Left(min(w*2/5, 78))
 		p.table(cx, services, at).Draw(left, cx.Styles)
@@ -207,6 +213,10 @@ func (p *Proxy) headline(s widget.Surface, cx *screen.Context, n *state.ProxyNod
 	}
 	x = s.Text(x+1, 0, st.Strong, n.Mode) + 2
 	switch sync := n.LastSync(); {
+	case n.Idle() && !cx.World.NodeDown(n.Node):
+		x = s.Fit(x, 0, w-x-1, st.Bad, fmt.Sprintf("kube-proxy is down for %s: nothing listens, clients are refused", widget.Short(cx.Now.Sub(n.Stale))))
+	case frozen(cx, n):
+		x = s.Fit(x, 0, w-x-1, st.Paused, "kube-proxy is frozen: the kernel takes connections for it, and they hang")
 	case !n.Stale.IsZero():
 		x = s.Fit(x, 0, w-x-1, st.Bad, fmt.Sprintf("unreachable for %s: rules as of before", widget.Short(cx.Now.Sub(n.Stale))))
 	case cx.World.Lost["proxy/"+n.Node].Detail != "":
@@ -225,6 +235,16 @@ func (p *Proxy) headline(s widget.Surface, cx *screen.Context, n *state.ProxyNod
 	if cx.Filter != "" {
 		s.Fit(x+2, 0, w-x-3, st.Accent, "filter “"+cx.Filter+"”")
 	}
+}
+
+// frozen says that a kube-proxy sleeps that carries connections itself.
+func frozen(cx *screen.Context, n *state.ProxyNode) bool {
+	node := cx.World.Nodes[n.Node]
+	if node == nil || n.Mode != event.ProxyUserspace {
+		return false
+	}
+	c := node.Components["kube-proxy"]
+	return node.State == event.NodePaused || c != nil && c.State == event.ComponentPaused
 }
 
 // table is the list of services on the node.

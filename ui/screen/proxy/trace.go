@@ -144,7 +144,7 @@ func verdictLine(cx *screen.Context, t *state.Trace) line {
 func stepLine(cx *screen.Context, step *event.ProxyStep, w int) line {
 	st := cx.Styles
 	place := step.Chain
-	if step.Table != "kube-proxy" {
+	if step.Table != "kube-proxy" && step.Table != event.ProxyUserspace {
 		place = step.Table + " " + step.Chain
 	}
 	what := step.Meaning
@@ -167,9 +167,9 @@ func stepLine(cx *screen.Context, step *event.ProxyStep, w int) line {
 
 func verdictStyle(cx *screen.Context, verdict string) themes.Style {
 	switch {
-	case strings.HasPrefix(verdict, "drop"):
+	case strings.HasPrefix(verdict, "drop"), verdict == "refused", verdict == "failed", verdict == "handshake", verdict == "no reply":
 		return cx.Styles.Bad
-	case strings.HasPrefix(verdict, "accept"):
+	case strings.HasPrefix(verdict, "accept"), verdict == "connected":
 		return cx.Styles.OK
 	}
 	return cx.Styles.Accent

@@ -26,6 +26,8 @@ func truthLines(cx *screen.Context, service string, w int) []line {
 		switch {
 		case n.Down:
 			style, text = st.Bad, n.Node+" unreachable"
+		case n.Idle:
+			style, text = st.Bad, n.Node+" serves nothing"
 		case n.Lost:
 			style, text = st.Bad, n.Node+" unread"
 		case n.Behind():

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +45,10 @@ func choice(s *state.ProxyService) string {
 	return text
 }
 
-func refusedWords(how string) string {
+func refusedWords(n *state.ProxyNode, how string) string {
+	if n.Mode == event.ProxyUserspace {
+		return "no endpoint: nothing listens, clients see “connection refused”"
+	}
 	if how == "drop" {
 		return "no endpoint that may be used from here: packets are dropped"
 	}
@@ -60,6 +64,20 @@ func chance(e event.ProxyEndpoint) string {
 		return fmt.Sprintf("p local %.3f", e.Local)
 	}
 	return fmt.Sprintf("p %.3f", e.Cluster)
+}
+
+// unenforced says of the cluster's NetworkPolicies that they have no effect; "" when
+// there is none.
+func unenforced(w *state.World) string {
+	n := len(w.Kube.NetworkPolicies)
+	if n == 0 {
+		return ""
+	}
+	first := slices.Sorted(maps.Keys(w.Kube.NetworkPolicies))[0]
+	if n == 1 {
+		return "NetworkPolicy " + first + " has no effect: nothing in the lab enforces it"
+	}
+	return fmt.Sprintf("%d NetworkPolicies, such as %s, have no effect: nothing in the lab enforces them", n, first)
 }
 
 // rateSpan is what a rate is the mean over.
