@@ -112,7 +112,7 @@ func testWorkerLoss(t *testing.T, lab *harness.Lab) {
 	if len(uids) == 0 {
 		t.Fatalf("no replica runs on %s", victim)
 	}
-	lab.Must("node", "kill", victim, "--yes")
+	killDuringTrace(t, lab, victim)
 	w := lab.Await(victim+" to be NotReady", func(w *state.World) bool { return w.Kube.Nodes[victim].Ready == "Unknown" })
 	took := w.Kube.Nodes[victim].At.Sub(w.Nodes[victim].Since)
 	// A heartbeat may be as old as its interval at the time of death.
