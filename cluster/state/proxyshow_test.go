@@ -10,6 +10,9 @@ func showProxy(line func(string, ...any), w *World) {
 	for _, name := range slices.Sorted(maps.Keys(w.Proxy.Nodes)) {
 		n := w.Proxy.Nodes[name]
 		line("proxy %s %s since %s stale=%s missed=%d %v", name, n.Mode, after(n.Since), after(n.Stale), n.Missed, n.Limits)
+		if n.Idle() {
+			line("  serves nothing")
+		}
 		if s := n.LastSync(); s != nil {
 			line("  sync at %s of %s +%d -%d %v", after(s.At), after(s.Synced), s.Added, s.Removed, s.Changes)
 		}
@@ -21,6 +24,9 @@ func showProxy(line func(string, ...any), w *World) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(w.Proxy.Wanted)) {
 		line("wanted %s %v since %s", key, w.Proxy.Wanted[key].Addresses, after(w.Proxy.Wanted[key].At))
+	}
+	for _, key := range slices.Sorted(maps.Keys(w.Kube.NetworkPolicies)) {
+		line("not enforced: %s %v", key, w.Kube.NetworkPolicies[key].Types)
 	}
 	for _, t := range w.Proxy.Traces {
 		line("trace at %s %s > %s %s %s", after(t.At), t.Client, t.Service, t.Verdict, t.Endpoint)
