@@ -1,13 +1,16 @@
 package proxy
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-proxy/app"
 	upstream "k8s.io/kubernetes/pkg/proxy"
@@ -16,6 +19,7 @@ import (
 	"k8s.io/kubernetes/pkg/proxy/runner"
 	proxyutil "k8s.io/kubernetes/pkg/proxy/util"
 
+	"workbench/cluster/event"
 	"workbench/proxy/userspace"
 )
 
@@ -41,6 +45,8 @@ type proxier struct {
 	services  *upstream.ServiceChangeTracker
 	endpoints *upstream.EndpointsChangeTracker
 	runner    *runner.BoundedFrequencyRunner
+	recorder  events.EventRecorder
+	warned    map[string]bool // of problems, which Kubernetes Events tell once; only sync uses it
 
 	mu                           sync.Mutex
 	ports                        upstream.ServicePortMap
@@ -56,7 +62,8 @@ func newProxier(s *app.ProxyServer, f *userspace.Forwarder, r *userspace.Reporte
 		balancers: healthcheck.NewServiceHealthServer(s.NodeName, s.Recorder, addresses, s.HealthzServer, family),
 		services:  upstream.NewServiceChangeTracker(family, nil, nil),
 		endpoints: upstream.NewEndpointsChangeTracker(family, s.NodeName, nil, nil),
-		ports:     upstream.ServicePortMap{}, known: upstream.EndpointsMap{},
+		recorder:  s.Recorder, warned: map[string]bool{},
+		ports: upstream.ServicePortMap{}, known: upstream.EndpointsMap{},
 	}
 	p.runner = runner.NewBoundedFrequencyRunner("sync-runner", p.sync, syncRest, syncRetry, s.Config.SyncPeriod.Duration)
 	r.Begin(time.Now())
@@ -162,8 +169,31 @@ func (p *proxier) sync() error {
 	p.health.Updated(family)
 	ended := time.Now()
 	measure(began, ended, changed)
-	p.reporter.Synced(ended, ended.Sub(began), p.health.Health().Healthy, p.forwarder.Services(p.node))
+	services := p.forwarder.Services(p.node)
+	p.warn(services)
+	p.reporter.Synced(ended, ended.Sub(began), p.health.Health().Healthy, services)
 	return err
+}
+
+// warn tells users of a Service that it cannot be served at an address.
+func (p *proxier) warn(services []event.ProxyService) {
+	now := map[string]bool{}
+	for _, s := range services {
+		for _, f := range s.Frontends {
+			if f.Problem == "" {
+				continue
+			}
+			text := fmt.Sprintf("node %s cannot listen on %s %s:%d for %s: %s", p.node, s.Protocol, f.IP, f.Port, s.Key, f.Problem)
+			if now[text] = true; p.warned[text] {
+				continue
+			}
+			owner, _, _ := strings.Cut(s.Key, ":")
+			namespace, name, _ := strings.Cut(owner, "/")
+			about := &v1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: namespace, Name: name}
+			p.recorder.Eventf(about, nil, v1.EventTypeWarning, "FailedToListen", "Serve", "%s", text)
+		}
+	}
+	p.warned = now
 }
 
 // measure keeps the metrics that all of upstream's proxiers have.
