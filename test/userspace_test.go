@@ -184,7 +184,7 @@ func checkUnenforced(t *testing.T, lab *harness.Lab) {
 // told so.
 func checkWithoutProxy(t *testing.T, lab *harness.Lab) {
 	t.Helper()
-	lab.Must("component", "pause", "w1/kube-proxy")
+	lab.Must("component", "pause", "--yes", "w1/kube-proxy")
 	if got := traced(t, lab, "proxied:80"); got.Verdict != "no reply" || !strings.Contains(got.Detail, "does nothing with it") {
 		t.Errorf("with a frozen kube-proxy: %+v", got)
 	}

@@ -57,9 +57,17 @@ func (u *udpSocket) refresh() {
 	defer u.mu.Unlock()
 	for _, s := range u.sessions {
 		if !u.stand.service.uses(s.endpoint) {
-			_ = s.conn.Close()
+			u.forget(s)
 		}
 	}
+}
+
+// forget ends a session; its client's next datagram begins another. Callers lock.
+func (u *udpSocket) forget(s *session) {
+	if u.sessions[s.client] == s {
+		delete(u.sessions, s.client)
+	}
+	_ = s.conn.Close()
 }
 
 func (u *udpSocket) close() { _ = u.conn.Close() }
@@ -69,7 +77,7 @@ func (u *udpSocket) run() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		for _, s := range u.sessions {
-			_ = s.conn.Close()
+			u.forget(s)
 		}
 	}()
 	buffer := make([]byte, chunk)
@@ -81,21 +89,30 @@ func (u *udpSocket) run() {
 		if err != nil {
 			continue // what the network says of an earlier answer to some client
 		}
-		s, err := u.session(plain(client))
-		if err != nil {
+		if err := u.carry(plain(client), buffer[:n]); err != nil {
 			u.f.Log.Warn("carry a datagram", "service", u.stand.service.key, "client", client.String(), "cause", err)
-			continue
 		}
-		if s == nil {
-			continue // there is nobody for it
+	}
+}
+
+// carry sends a datagram on. One that an ended session, or one whose endpoint
+// refused an earlier datagram, does not take begins another session.
+func (u *udpSocket) carry(client netip.AddrPort, datagram []byte) error {
+	for range 2 {
+		s, err := u.session(client)
+		if err != nil || s == nil {
+			return err // there may be nobody for it
 		}
 		s.used.Store(u.f.Now().UnixNano())
-		if _, err := s.conn.Write(buffer[:n]); err != nil {
-			_ = s.conn.Close() // the endpoint refused an earlier one: the client may ask again
-			continue
+		if _, err = s.conn.Write(datagram); err == nil {
+			u.stand.service.tally.moved(s.endpoint, len(datagram))
+			return nil
 		}
-		u.stand.service.tally.moved(s.endpoint, n)
+		u.mu.Lock()
+		u.forget(s)
+		u.mu.Unlock()
 	}
+	return nil
 }
 
 // session is that of a client; a new one for one that has none. It is nil when
@@ -138,8 +155,7 @@ func (u *udpSocket) endOldest() {
 		}
 	}
 	if oldest != nil {
-		delete(u.sessions, oldest.client)
-		_ = oldest.conn.Close()
+		u.forget(oldest)
 	}
 }
 
@@ -163,11 +179,8 @@ func (u *udpSocket) answer(s *session) {
 		chunks.Put(buffer)
 		u.stand.service.tally.moved(s.endpoint, n)
 	}
-	_ = s.conn.Close()
 	u.mu.Lock()
-	if u.sessions[s.client] == s {
-		delete(u.sessions, s.client)
-	}
+	u.forget(s)
 	u.mu.Unlock()
 	u.f.sessions.Add(-1)
 	u.stand.service.tally.left(s.endpoint, s.answered.Load())

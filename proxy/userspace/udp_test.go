@@ -82,10 +82,10 @@ func TestDatagrams(t *testing.T) {
 	// Its endpoint goes: the session does, and the next datagram goes to another.
 	p.Cluster = []netip.AddrPort{two}
 	b.serve(p)
-	b.count(p.Key, "the session to end", func(c event.ProxyCount) bool { return c.Entries == 0 })
 	if got, err := query(t, conn, "who", patience); err != nil || got != "two who" {
 		t.Fatalf("answered %q, %v", got, err)
 	}
+	b.count(p.Key, "the first session to end", func(c event.ProxyCount) bool { return c.Entries == 1 && c.Conns == 2 })
 	p.Cluster = nil
 	b.serve(p)
 	if got, err := query(t, datagrams(t, to), "who", patience); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
