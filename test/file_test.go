@@ -112,6 +112,7 @@ func TestLabFile(t *testing.T) {
 		{"DoesWhatAKubeletDoes", testKubelet},
 		{"RunsStaticPods", testStaticPods},
 		{"KeepsVolumes", testStorage},
+		{"KeepsConnectionsToASlowAPI", testSlowAPI},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
 	}

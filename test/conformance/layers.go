@@ -19,12 +19,8 @@ func buildLayers(ctx context.Context, work string) (map[string][]byte, error) {
 	}
 	bin := filepath.Join(work, "bin")
 	makers := map[string]func() (files, error){
-		"busybox": func() (files, error) { return busybox(ctx, work, "busybox") },
-		// What agnhost's Dockerfile has from Alpine; socat and iperf serve other tests.
-		"tools": func() (files, error) {
-			return busybox(ctx, work, "tools", "bash", "bind9-dnsutils", "bind9-host", "curl", "netcat-openbsd", "iproute2",
-				"iperf", "iptables", "util-linux", "socat")
-		},
+		"busybox":          func() (files, error) { return busybox(ctx, work, "busybox") },
+		"tools":            func() (files, error) { return tools(ctx, work) },
 		"nginx":            func() (files, error) { return nginx(ctx, work) },
 		"agnhost":          func() (files, error) { return agnhost(bin, sources) },
 		"pause":            pausing,
@@ -77,6 +73,23 @@ func busybox(ctx context.Context, work, name string, more ...string) (files, err
 	content.file("etc/group", 0o644, []byte("root:x:0:\nmail:x:8:\nwww-data:x:33:\nnogroup:x:65534:\n"+
 		"user-defined-in-image:x:1000:\ngroup-defined-in-image:x:50000:user-defined-in-image\n"))
 	content.file("etc/nsswitch.conf", 0o644, []byte("passwd: files\ngroup: files\nhosts: files dns\n"))
+	return content, nil
+}
+
+// tools is what agnhost's Dockerfile has from Alpine. The shell is not BusyBox's,
+// which prefers its own commands to those in PATH.
+func tools(ctx context.Context, work string) (files, error) {
+	content, err := busybox(ctx, work, "tools", "bash", "dash", "bind9-dnsutils", "bind9-host", "curl", "netcat-openbsd", "iproute2",
+		"iperf", "iptables", "util-linux", "socat")
+	if err != nil {
+		return nil, err
+	}
+	// Links that the scripts of Debian's packages would make.
+	content.link("bin/sh", "dash")
+	content.link("bin/nc", "nc.openbsd")
+	for _, tool := range []string{"iptables", "ip6tables", "iptables-save", "ip6tables-save"} {
+		content.link("usr/sbin/"+tool, "xtables-legacy-multi")
+	}
 	return content, nil
 }
 
