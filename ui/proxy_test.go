@@ -25,7 +25,13 @@ const (
 // openProxy starts the app at a moment of that journal, on its screen.
 func openProxy(t *testing.T, w, h int, moment float64) *driver {
 	t.Helper()
-	events := eventsUntil(t, proxyJournal, moment)
+	return openProxyOf(t, proxyJournal, w, h, moment)
+}
+
+// openProxyOf does so with another journal.
+func openProxyOf(t *testing.T, journal string, w, h int, moment float64) *driver {
+	t.Helper()
+	events := eventsUntil(t, journal, moment)
 	out := &recorder{}
 	d := &driver{t: t, m: newApp(Config{}, out), out: out}
 	d.m.Init()

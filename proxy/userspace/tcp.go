@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,11 +98,15 @@ func (t *tcpSocket) reach(client *net.TCPConn) (netip.AddrPort, *net.TCPConn) {
 	from := plain(client.RemoteAddr().(*net.TCPAddr).AddrPort())
 	s, record := t.stand.service, &Record{Client: from, Listener: t.stand.Address, Service: t.stand.service.key, Kind: t.stand.Kind, At: t.f.Now()}
 	inside := t.f.inside(from.Addr(), t.stand.Address.Addr())
-	var tried []netip.AddrPort
+	var tried, refused []netip.AddrPort
 	for _, timeout := range patience {
 		c, ok := s.choose(t.stand.Frontend, from.Addr(), inside, tried, t.f.Now())
 		if !ok {
-			break
+			// Those that were only slow get more time.
+			tried = slices.Clone(refused)
+			if c, ok = s.choose(t.stand.Frontend, from.Addr(), inside, tried, t.f.Now()); !ok {
+				break
+			}
 		}
 		t.f.records.change(record, func(r *Record) {
 			r.Attempts = append(r.Attempts, Attempt{Endpoint: c.endpoint, Of: c.of, Kept: c.kept})
@@ -124,10 +129,16 @@ func (t *tcpSocket) reach(client *net.TCPConn) (netip.AddrPort, *net.TCPConn) {
 		}
 		s.lost(from.Addr(), c.endpoint)
 		tried = append(tried, c.endpoint)
+		if !errors.Is(err, errSlow) {
+			refused = append(refused, c.endpoint)
+		}
 	}
 	t.f.records.change(record, func(r *Record) { r.Done = true })
 	return netip.AddrPort{}, nil
 }
+
+// errSlow is that of an endpoint that may still answer.
+var errSlow = errors.New("no answer")
 
 func (t *tcpSocket) dial(to netip.AddrPort, timeout time.Duration) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: timeout}
@@ -137,7 +148,7 @@ func (t *tcpSocket) dial(to netip.AddrPort, timeout time.Duration) (*net.TCPConn
 	case err == nil:
 		return conn.(*net.TCPConn), nil
 	case errors.As(err, &slow) && slow.Timeout():
-		return nil, fmt.Errorf("no answer within %v", timeout)
+		return nil, fmt.Errorf("%w within %v", errSlow, timeout)
 	}
 	return nil, why(err)
 }

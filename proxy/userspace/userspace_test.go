@@ -418,3 +418,42 @@ func TestCloseEndsConnections(t *testing.T) {
 		t.Error("a closed forwarder serves")
 	}
 }
+
+// TestSlowEndpoint: the only endpoint, which takes longer than the first patience
+// to shake hands, is waited for.
+func TestSlowEndpoint(t *testing.T) {
+	b := start(t)
+	// A socket whose backlog is full takes no handshake until somebody accepts.
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	own, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := at("127.0.0.1", uint16(own.(*unix.SockaddrInet4).Port))
+	first, err := dial("127.0.0.1", slow) // fills it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	p := web(freePort(t), slow)
+	b.serve(p)
+	client, err := dial("127.0.0.1", p.Frontends[0].Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	b.count(p.Key, "a first attempt that failed", func(c event.ProxyCount) bool { return c.Endpoints[slow.String()].Unanswered >= 1 })
+	taken, _, err := unix.Accept(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(taken)
+	b.count(p.Key, "the connection", func(c event.ProxyCount) bool { return c.Endpoints[slow.String()].Conns == 1 && c.Unanswered == 0 })
+}

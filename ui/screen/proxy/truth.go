@@ -19,7 +19,7 @@ func truthLines(cx *screen.Context, service string, w int) []line {
 		pods = span{st.Text, fmt.Sprintf("%s ready", widget.Plural(len(t.Pods), "pod"))}
 	}
 	head := line{pods, {st.Muted, "  >  "}, {st.Text, fmt.Sprintf("slices %d ready", len(t.Slices))}, {st.Muted, "  >  rules"}}
-	behind := 0
+	behind, idle := 0, ""
 	for i := range t.Nodes {
 		n := &t.Nodes[i]
 		style, text := st.OK, fmt.Sprintf("%s %d", n.Node, len(n.Rules))
@@ -28,6 +28,7 @@ func truthLines(cx *screen.Context, service string, w int) []line {
 			style, text = st.Bad, n.Node+" unreachable"
 		case n.Idle:
 			style, text = st.Bad, n.Node+" serves nothing"
+			idle += " " + n.Node
 		case n.Lost:
 			style, text = st.Bad, n.Node+" unread"
 		case n.Behind():
@@ -43,6 +44,8 @@ func truthLines(cx *screen.Context, service string, w int) []line {
 		out = append(out, plain(st.Warn, fmt.Sprintf("slices are not what pods say: %s", difference(cx, t.Pods, t.Slices))))
 	case behind == 0 && len(t.Dead) > 0:
 		out = append(out, wrapped(st.Bad, "all agree, all wrong: "+names(cx, t.Dead)+" cannot answer", w, 2)...)
+	case behind == 0 && idle != "":
+		out = append(out, plain(st.Bad, "no kube-proxy runs on"+idle+": clients there are refused"))
 	case behind == 0:
 		out = append(out, plain(st.OK, "all agree"+caught(&t)))
 	}
