@@ -11,8 +11,12 @@ import (
 // traced, and kube-proxy of w2 is killed. Eight quiet minutes are cut out.
 const userspaceJournal = "testdata/proxy-userspace.jsonl"
 
-// Moments of it, in seconds from its start.
+// nftablesJournal is the same story in nftables mode, without its end.
+const nftablesJournal = "testdata/proxy-nftables.jsonl"
+
+// Moments of them, in seconds from their start.
 const (
+	nftablesTraced  = 127.0 // to a pod, which answered
 	userspaceTraced = 155.5 // to a pod on w1, which answered
 	userspaceKilled = 668.0 // a connection was traced without kube-proxy
 )
@@ -21,19 +25,21 @@ const (
 // come after it.
 func (d *driver) aboveDNS() *driver { return d.press("G", "up", "up", "up") }
 
-func TestUserspaceProxyFrames(t *testing.T) {
+func TestProxyModesFrames(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}} {
 		for _, shot := range []struct {
-			name   string
-			moment float64
-			keys   []string
+			name, journal string
+			moment        float64
+			keys          []string
 		}{
-			{"proxy-userspace", userspaceTraced, nil},
-			{"proxy-userspace-trace", userspaceTraced, []string{"tab"}},
-			{"proxy-userspace-killed", userspaceKilled, nil},
+			{"proxy-userspace", userspaceJournal, userspaceTraced, nil},
+			{"proxy-userspace-trace", userspaceJournal, userspaceTraced, []string{"tab"}},
+			{"proxy-userspace-killed", userspaceJournal, userspaceKilled, nil},
+			{"proxy-nftables", nftablesJournal, nftablesTraced, nil},
+			{"proxy-nftables-trace", nftablesJournal, nftablesTraced, []string{"tab"}},
 		} {
 			t.Run(fmt.Sprintf("%s/%dx%d", shot.name, size[0], size[1]), func(t *testing.T) {
-				d := openProxyOf(t, userspaceJournal, size[0], size[1], shot.moment).aboveDNS().press(shot.keys...)
+				d := openProxyOf(t, shot.journal, size[0], size[1], shot.moment).aboveDNS().press(shot.keys...)
 				checkFits(t, d, size[0], size[1])
 				golden(t, fmt.Sprintf("testdata/frames/%s-%dx%d.txt", shot.name, size[0], size[1]), []byte(d.frame()))
 			})
@@ -48,4 +54,10 @@ func TestUserspaceProxyScreen(t *testing.T) {
 	d.press("up").sees("default/nobody", "nothing listens, clients see")
 	d = openProxyOf(t, userspaceJournal, 120, 40, userspaceKilled).aboveDNS()
 	d.sees("kube-proxy is down for", "nothing listens, clients are refused", "not listening", "w2 serves nothing", "no kube-proxy runs on w2", "verdict REFUSED", "kube-proxy of w2 does not run")
+}
+
+func TestNFTablesProxyScreen(t *testing.T) {
+	d := openProxyOf(t, nftablesJournal, 200, 60, nftablesTraced).aboveDNS()
+	d.sees("nftables", "map service-ips", "random 1 of 4", "hits of rules not counted", "verdict REPLY", "goto service-", "all agree")
+	d.press("up", "up").sees("default/nobody", "packets are rejected", "verdict REFUSED")
 }
