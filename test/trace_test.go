@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"workbench/cluster/event"
 	"workbench/cluster/state"
 	"workbench/test/harness"
 )
@@ -15,6 +16,11 @@ import (
 // testTraces traces a command until its pod is Ready, and holds the waterfall
 // against what the API itself says of the pod.
 func testTraces(t *testing.T, lab *harness.Lab) {
+	for _, e := range lab.Events(0) {
+		if _, ok := e.Body.(event.TraceSpans); ok {
+			t.Fatalf("spans are told without a trace: %+v", e)
+		}
+	}
 	r := lab.Run("trace", "-o", "json", "--", "kubectl", "create", "deployment", "traced", "--image=workbench.local/demo:1")
 	if r.Code != 0 {
 		t.Fatalf("trace: %d: %s", r.Code, r.Stderr)

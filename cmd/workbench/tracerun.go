@@ -72,6 +72,7 @@ code is the command's.`,
 			return traceExit(ctx, r)
 		},
 	}
+	cmd.Flags().SetInterspersed(false) // what follows the command is its own
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for pods, after the command")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "json for the bars as data")
 	cmd.Flags().BoolVar(&all, "all", false, "show the shortest spans too")

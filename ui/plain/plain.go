@@ -75,6 +75,10 @@ func Describe(e event.Event, before *state.World) (Entry, bool) {
 		if tells(b.Text) {
 			out = Entry{Subject: b.Node + "/raft", Text: b.Text}
 		}
+	case event.TraceStarted:
+		out = Entry{Subject: "trace", Text: "begins: " + b.Command, Tone: User}
+	case event.TraceEnded:
+		out = Entry{Subject: "trace", Text: fmt.Sprintf("ended, %s; the command's exit code is %d", b.Cause, b.Exit), Tone: Neutral}
 	case event.Probe:
 		out = probe(e.Time, b, before)
 	default:

@@ -131,3 +131,25 @@ func TestRecent(t *testing.T) {
 		}
 	}
 }
+
+// TestWaterfallFitsItsWidth draws a span, an instant and what is inferred.
+func TestWaterfallFitsItsWidth(t *testing.T) {
+	start := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	bars := []state.Bar{
+		{Start: start, Took: time.Second, Who: "command", Text: "kubectl apply -f x.yaml", Source: state.BarClient},
+		{Start: start.Add(500 * time.Millisecond), Took: 500 * time.Millisecond, Depth: 1, Who: "apiserver c1", Text: "POST", Source: state.BarOTLP},
+		{Start: start.Add(time.Second), Depth: 2, Who: "rs", Text: "pod/web created", Source: state.BarEtcd, Inferred: true, Error: "refused"},
+		{Start: start.Add(time.Second), Took: time.Microsecond, Depth: 2, Who: "etcd c1", Text: "short", Source: state.BarOTLP},
+	}
+	want := []string{
+		"    START      TOOK  WHO           WHAT                                    0───────────────────1.00s",
+		"     +0µs     1.00s  command       kubectl apply -f x.yaml                 ░░░░░░░░░░░░░░░░░░░░░░░░░",
+		"   +500ms     500ms  apiserver c1   POST                                               █████████████",
+		"   +1.00s         ·  rs              pod/web created ? ✗ refused                                   ◆",
+	}
+	shown, hidden := Hide(bars, time.Millisecond)
+	got := Waterfall(shown, 100)
+	if hidden != 1 || strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%d hidden\n%s\nwant\n%s", hidden, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -23,7 +23,8 @@ type Timeline struct {
 	earlier, later         key.Binding
 	in, out                key.Binding
 	nextMark, previousMark key.Binding
-	open                   key.Binding
+	open, trace            key.Binding
+	fall                   waterfall
 	zoom                   int
 	end                    time.Time // of the axis while in the past; zero is near the cursor
 	lane                   string    // the selected row
@@ -47,7 +48,8 @@ func New() *Timeline {
 		earlier: bind("(", "pan back", "(", "shift+left"), later: bind(")", "pan on", ")", "shift+right"),
 		out: bind("[", "zoom out", "["), in: bind("]", "zoom in", "]"),
 		previousMark: bind("N", "mark of the lane back", "N"), nextMark: bind("n", "mark of the lane on", "n"),
-		open: bind("enter", "open or close a group, a node", "enter", "tab"),
+		open:  bind("enter", "open or close a group, a node", "enter", "tab"),
+		trace: bind("w", "waterfall of a traced command", "w"),
 	}
 }
 
@@ -59,7 +61,7 @@ func (t *Timeline) About() screen.About {
 
 // Keys implements screen.Screen.
 func (t *Timeline) Keys() []key.Binding {
-	return []key.Binding{t.left, t.right, t.out, t.in, t.earlier, t.later, t.previousMark, t.nextMark, t.open, t.list.Up, t.list.Down}
+	return []key.Binding{t.left, t.right, t.out, t.in, t.earlier, t.later, t.previousMark, t.nextMark, t.open, t.trace, t.list.Up, t.list.Down}
 }
 
 // axis is the stretch of time that is drawn.
@@ -112,6 +114,9 @@ func latestTime(cx *screen.Context) time.Time {
 
 // Handle implements screen.Screen.
 func (t *Timeline) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
+	if t.fall.open {
+		return t.inside(msg, cx)
+	}
 	rows := t.rows(cx)
 	a := t.axis(cx)
 	if click, ok := msg.(screen.Click); ok {
@@ -127,6 +132,8 @@ func (t *Timeline) Handle(msg tea.Msg, cx *screen.Context) screen.Intent {
 	}
 	step := a.span / 80
 	switch {
+	case key.Matches(press, t.trace):
+		t.fall.open, t.fall.id, t.fall.at = true, "", 0
 	case key.Matches(press, t.left):
 		return t.seek(cx, a, cx.Now.Add(-step))
 	case key.Matches(press, t.right):
@@ -219,6 +226,10 @@ func selected(rows []row, lane string) int {
 
 // Draw implements screen.Screen.
 func (t *Timeline) Draw(s widget.Surface, cx *screen.Context) {
+	if t.fall.open {
+		t.fall.draw(s, cx)
+		return
+	}
 	w, h := s.Size()
 	rows := t.rows(cx)
 	if len(rows) == 0 {
