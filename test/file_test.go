@@ -24,6 +24,7 @@ spec:
   network: {fabricCIDR: 10.20.0.0/24, podCIDR: 10.100.0.0/16, serviceCIDR: 10.101.0.0/20, proxyMode: nftables}
   failureDetection: kubernetes
   featureGates: {ContextualLogging: true}
+  dns: {upstream: "UPSTREAM"}
   components:
     kubelet: {extraArgs: {max-pods: "20"}}
     kube-scheduler:
@@ -67,7 +68,7 @@ spec:
 // TestLabFile boots a lab from a file and finds in the cluster what it asks for.
 func TestLabFile(t *testing.T) {
 	lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 2})
-	lab.Must("up", "--detach", "-f", labFile(t, everything))
+	lab.Must("up", "--detach", "-f", labFile(t, strings.ReplaceAll(everything, "UPSTREAM", outside(t))))
 	w := whole(lab)
 	if w.Topology.Profile != "kubernetes" || w.Topology.ServiceCIDR != "10.101.0.0/20" || w.Nodes["c1"].IP != "10.20.0.11" {
 		t.Errorf("topology %+v", w.Topology)
@@ -109,6 +110,7 @@ func TestLabFile(t *testing.T) {
 		name string
 		run  func(*testing.T, *harness.Lab)
 	}{
+		{"ResolvesNamesOutside", testOutsideNames},
 		{"DoesWhatAKubeletDoes", testKubelet},
 		{"RunsStaticPods", testStaticPods},
 		{"KeepsVolumes", testStorage},

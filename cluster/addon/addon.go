@@ -31,6 +31,10 @@ type Config struct {
 	// Domain of the cluster, and the cluster IP of its name service.
 	Domain string
 	DNS    string
+	// Forwarder is the address that names outside of the cluster are asked of; Taps
+	// the directory of the socket that lookups are told to, on each node.
+	Forwarder string
+	Taps      string
 	// Provisioner is the name of the provisioner of volumes.
 	Provisioner string
 	// CoreDNS is the reference of its image, Replicas how many of it run.

@@ -5,7 +5,7 @@ package event
 // differ as little. A failed probe and an election are none.
 func Routine(body Body) bool {
 	switch b := body.(type) {
-	case ComponentUsage, ComponentMetrics, RaftStatus, RaftEntries, RaftDisk, KubeLease, ProxyCounters, KubeletSync:
+	case ComponentUsage, ComponentMetrics, RaftStatus, RaftEntries, RaftDisk, KubeLease, ProxyCounters, KubeletSync, DNSQueries:
 		return true
 	case KubeRequests:
 		return true // who made a change follows it; a refusal can wait as well

@@ -33,6 +33,7 @@ spec:
   featureGates: {SomeGate: true, Other: false}
   cloud: false
   addons: {dns: false, metrics: false, storage: false}
+  dns: {upstream: "192.0.2.1:5300"}
   components:
     kube-apiserver: {extraArgs: {v: 4, max-requests-inflight: "10"}}
     etcd:
@@ -58,6 +59,7 @@ func TestLoadReadsEveryField(t *testing.T) {
 			Nodes:            map[string]Override{"c1": {Memory: 2e9}, "w1": zoned, "w2": zoned, "w3": {}},
 			Network:          Network{"10.20.0.0/16", "10.244.0.0/22", "10.96.0.0/16", "10.64.7.0/26", NFTables},
 			FailureDetection: Kubernetes,
+			DNS:              DNS{Upstream: "192.0.2.1:5300"},
 			FeatureGates:     map[string]bool{"SomeGate": true, "Other": false},
 			Components: map[string]Component{
 				"kube-apiserver": {ExtraArgs: map[string]string{"v": "4", "max-requests-inflight": "10"}},

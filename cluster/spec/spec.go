@@ -50,6 +50,8 @@ type Spec struct {
 	Cloud bool `json:"cloud"`
 	// Addons are what the cluster has besides its components.
 	Addons Addons `json:"addons"`
+	// DNS says how names outside of the cluster resolve.
+	DNS DNS `json:"dns"`
 	// Components are extra arguments by component; see ComponentNames.
 	Components map[string]Component `json:"components,omitempty"`
 }
@@ -157,6 +159,7 @@ func Default() Lab {
 			FailureDetection: Teaching,
 			Cloud:            true,
 			Addons:           Addons{DNS: true, Storage: true, Metrics: true},
+			DNS:              DNS{Upstream: UpstreamHost},
 		},
 	}
 }

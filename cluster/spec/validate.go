@@ -63,6 +63,7 @@ func (c *checker) check() {
 		c.refuse(detectionPath, suggest(string(p), profiles, "profiles are "), "unknown profile %q", clip(string(p)))
 	}
 	c.checkFeatureGates()
+	c.checkDNS()
 	c.checkComponents()
 }
 

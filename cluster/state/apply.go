@@ -56,6 +56,8 @@ func (w *World) Apply(e event.Event) {
 	case event.KubeChange, event.KubeGap, event.KubeRequests, event.KubeLag:
 		w.Changes.apply(e.Time, b, &w.Kube)
 		w.applyTrace(e.Time, b)
+	case event.DNSQueries:
+		w.applyDNS(e.Seq, e.Time, b)
 	case event.TraceStarted, event.TraceSpans, event.TraceEnded:
 		w.applyTrace(e.Time, b)
 	case event.ContainerEvent, event.KubeletSync, event.KubeletProbes, event.KubeletVolumes:

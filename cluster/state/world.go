@@ -43,6 +43,8 @@ type World struct {
 	Recovery recovery.Reports `json:"recovery"`
 	// Scenario is the last run of a scenario or a campaign; nil before one.
 	Scenario *Scenario `json:"scenario,omitempty"`
+	// DNS is what the cluster's name service was asked.
+	DNS DNS `json:"dns"`
 	// Traces are the last traces of commands, oldest first; at most MaxCommandTraces.
 	Traces []CommandTrace `json:"traces,omitempty"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.

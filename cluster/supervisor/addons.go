@@ -14,6 +14,7 @@ import (
 	"workbench/cluster/plan"
 	"workbench/cluster/storage"
 	"workbench/runtime/image"
+	"workbench/runtime/node"
 )
 
 // Installing addons is tried again until it works: a new API server answers
@@ -31,6 +32,7 @@ func (s *Supervisor) installAddons(ctx context.Context) error {
 	}
 	addons := addon.Config{
 		Addons: s.current().Addons, Provisioner: storage.Name, Domain: plan.Domain, DNS: s.current().DNS, CoreDNS: image.CoreDNS, Replicas: min(len(s.workers()), 2),
+		Forwarder: s.current().Gateway.Addr().String(), Taps: filepath.Dir(node.PodTap),
 	}
 	if s.plan.Addons.Metrics {
 		if addons.Metrics, err = s.metricsServer(); err != nil {

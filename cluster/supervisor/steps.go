@@ -224,6 +224,9 @@ func (s *Supervisor) startLab() error {
 	if err := s.startCloud(); err != nil {
 		return err
 	}
+	if err := s.startNames(); err != nil {
+		return err
+	}
 	s.listener, err = net.Listen("tcp", s.current().Topology.APIAddress)
 	if err != nil {
 		return fmt.Errorf("listen for kubectl on %s: %w; another program has the lab's port: end it, or give the lab another one: workbench up --api-port PORT",

@@ -115,6 +115,9 @@ func (s *server) configure(c Config) error {
 		return err
 	}
 	s.name, s.set.node = c.Name, c.Name
+	if err := s.hearPods(); err != nil {
+		fmt.Fprintf(os.Stderr, "init: %v\n", err) // their lookups are not seen
+	}
 	go s.set.reap()
 	go s.set.sample(c.Sample, newMeter("/proc", c.Root.Cgroups))
 	return nil

@@ -161,7 +161,7 @@ func answer(conn net.PacketConn) {
 		}
 		q := m.Questions[0]
 		m.Response, m.Additionals = true, nil
-		if q.Name.String() != "kubernetes.default.svc.cluster.local." {
+		if q.Name.String() != "KUBERNETES.default.svc.cluster.local." {
 			m.RCode = dnsmessage.RCodeNameError
 		} else if q.Type == dnsmessage.TypeA {
 			m.Answers = []dnsmessage.Resource{{

@@ -70,7 +70,8 @@ func DNS(node, domain string, look func() (server string, dial Dial, ok bool)) T
 		resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return dial(ctx, network, server)
 		}}
-		_, err := resolver.LookupHost(ctx, "kubernetes.default.svc."+domain+".")
+		// Names have no case. This one's tells it apart from what pods ask.
+		_, err := resolver.LookupHost(ctx, "KUBERNETES.default.svc."+domain+".")
 		return err
 	}}
 }

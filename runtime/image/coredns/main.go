@@ -1,9 +1,13 @@
 // Command coredns is the cluster's name service: upstream's CoreDNS with the
 // plugins that a cluster uses. Their order is upstream's own
-// (core/dnsserver/zdirectives.go).
+// (core/dnsserver/zdirectives.go), with the one of ours where it sees every lookup
+// and its answer.
 package main
 
 import (
+	"slices"
+
+	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/coremain"
 
 	_ "github.com/coredns/coredns/plugin/autopath"
@@ -22,6 +26,12 @@ import (
 	_ "github.com/coredns/coredns/plugin/reload"
 	_ "github.com/coredns/coredns/plugin/rewrite"
 	_ "github.com/coredns/coredns/plugin/template"
+
+	"workbench/runtime/image/coredns/tell"
 )
 
-func main() { coremain.Run() }
+func main() {
+	at := slices.Index(dnsserver.Directives, "errors")
+	dnsserver.Directives = slices.Insert(dnsserver.Directives, at, tell.Name)
+	coremain.Run()
+}

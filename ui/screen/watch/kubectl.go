@@ -30,6 +30,8 @@ func target(r *row) (args []string, ok bool) {
 func yaml(r *row) screen.Intent {
 	args, ok := target(r)
 	switch {
+	case r.lookup != nil:
+		return screen.Note{Text: "a lookup is no object; k says how to ask again"}
 	case !ok:
 		return screen.Note{Text: "the request names no object"}
 	case r.change != nil && deleted(r.change):
@@ -42,6 +44,13 @@ func yaml(r *row) screen.Intent {
 
 // kubectl is a command that does what the change did, or else one that shows it.
 func kubectl(r *row) string {
+	if l := r.lookup; l != nil {
+		namespace, pod, ok := strings.Cut(l.Pod, "/")
+		if !ok {
+			return "nslookup " + l.Name + "   (asked from " + l.Client + ", which is no pod's)"
+		}
+		return "kubectl exec -n " + namespace + " " + pod + " -- nslookup " + l.Name
+	}
 	args, ok := target(r)
 	if !ok {
 		return "kubectl has no word for it: the request names no object"

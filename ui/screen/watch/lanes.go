@@ -75,7 +75,7 @@ func lanes(rows []row, w, width int) []lane {
 // mark is the sign of a row, which stands in its lane, and its style.
 func (r *row) mark(st *themes.Styles) (string, themes.Style) {
 	switch {
-	case r.aside != nil && r.aside.Code >= 400:
+	case r.aside != nil && r.aside.Code >= 400, r.lookup != nil && r.lookup.Code != "NOERROR":
 		return "×", st.Bad
 	case r.aside != nil:
 		return "○", st.Muted

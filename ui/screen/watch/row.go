@@ -17,6 +17,8 @@ import (
 type row struct {
 	change *state.ObjectChange
 	aside  *state.Request
+	// lookup is set for what the name service was asked; aside then has who asked.
+	lookup *state.Lookup
 	at     time.Time
 }
 
@@ -35,6 +37,9 @@ func (r *row) id() id {
 }
 
 func (r *row) actor() state.Actor {
+	if r.lookup != nil {
+		return state.Actor{Lane: "dns", Name: r.lookup.Node, Sure: true}
+	}
 	if r.change != nil {
 		return r.change.Actor()
 	}
@@ -58,12 +63,16 @@ func keys() []filter.Key {
 		{Name: "uid", Help: "uid:6f0c*"},
 		{Name: "rv", Aliases: []string{"revision"}, Number: true, Help: "rv:410..420"},
 		{Name: "code", Number: true, Help: "code:>=400"},
+		{Name: "dns", Help: "dns:~shop (lookups)"},
 		{Name: "took", Number: true, Help: "took:>100ms"},
 	}
 }
 
 // Values implements filter.Row.
 func (r *row) Values(key string) []string {
+	if r.lookup != nil {
+		return lookupValues(r.lookup, key)
+	}
 	switch key {
 	case "user":
 		a := r.actor()
@@ -151,6 +160,9 @@ func (r *row) writer() *state.Writer {
 
 // Text implements filter.Row.
 func (r *row) Text() string {
+	if r.lookup != nil {
+		return lookupText(r.lookup)
+	}
 	var b strings.Builder
 	if c := r.change; c != nil {
 		b.WriteString(kindName(c.Kind, c.Resource) + "/" + c.Name + " " + c.Namespace + " " + c.Kind + " " + string(c.Verb) + " " + c.Manager)
@@ -200,7 +212,7 @@ func (s *Watch) rows(cx *screen.Context) (out []row, folded int) {
 		}
 	}
 	takeAside(time.Time{}, true)
-	return out, folded
+	return withLookups(out, cx, f), folded
 }
 
 // kindNames are the short names that kubectl knows kinds by.
@@ -221,6 +233,9 @@ func kindName(kind, resource string) string {
 
 // object names what a row is about: pod/web-1.
 func (r *row) object() string {
+	if r.lookup != nil {
+		return "dns " + widget.Clean(r.lookup.Name)
+	}
 	if c := r.change; c != nil {
 		return kindName(c.Kind, c.Resource) + "/" + widget.Clean(c.Name)
 	}

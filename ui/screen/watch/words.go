@@ -14,6 +14,9 @@ import (
 
 // words say in a few words what a row did.
 func (r *row) words() string {
+	if r.lookup != nil {
+		return lookupWords(r.lookup)
+	}
 	if r.aside != nil {
 		a := r.aside
 		if a.Code >= 400 {
