@@ -53,7 +53,7 @@ func testOutsideNames(t *testing.T, lab *harness.Lab) {
 		t.Errorf("nobody.outside.test resolves: %s", r.Stdout)
 	}
 	var pod struct{ Status struct{ PodIP string } }
-	lab.Object(&pod, "get", "pod", "tolerant")
+	lab.Object(&pod, "pod", "tolerant")
 	wanted := map[string]string{"www.outside.test.": "NOERROR", "partner.default.svc.cluster.local.": "NOERROR", "nobody.outside.test.": "NXDOMAIN"}
 	if !lab.Follow(before, func(e event.Event) bool {
 		b, ok := e.Body.(event.DNSQueries)

@@ -33,7 +33,7 @@ func testTraces(t *testing.T, lab *harness.Lab) {
 		t.Errorf("the command said %q, the trace ended as %q", r.Stderr, trace.End.Cause)
 	}
 	var pods corev1.PodList
-	lab.Object(&pods, "get", "pods", "-l", "app=traced")
+	lab.Object(&pods, "pods", "-l", "app=traced")
 	if len(pods.Items) != 1 {
 		t.Fatalf("%d pods", len(pods.Items))
 	}
