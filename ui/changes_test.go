@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"workbench/ui/screen"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -59,19 +60,23 @@ func TestChangesFrames(t *testing.T) {
 
 // TestTabsFit holds that all screens have their tab, on a narrow terminal, too.
 func TestTabsFit(t *testing.T) {
-	keys, titles := []string{}, []string{"Lab", "Raft", "Watch", "Schedule", "Proxy", "Workloads", "Components", "Timeline", "Recovery"}
-	for i := range titles {
-		keys = append(keys, fmt.Sprint(i+1))
+	shown := []screen.About{{Title: "Lab"}, {Title: "Raft"}, {Title: "Watch"}, {Title: "Schedule", Short: "Sched"}, {Title: "Proxy"},
+		{Title: "Workloads", Short: "Work"}, {Title: "Components", Short: "Comps"}, {Title: "Timeline", Short: "Time"}, {Title: "Recovery", Short: "Recov"}}
+	for i := range shown {
+		shown[i].Number = i + 1
 	}
 	for w := 50; w < 140; w++ {
-		for on := range titles {
+		for on := range shown {
 			sum := 0
-			for i, text := range tabTexts(keys, titles, on, w, 3) {
+			for i, text := range tabTexts(shown, on, w, 3) {
 				sum += len(text)
 				if text[len(text)-1] == ' ' {
 					sum++
 				}
-				if i == on && w >= 80 && !strings.Contains(text, titles[on]) {
+				if name := strings.TrimLeft(text, " 0123456789"); w >= 80 && i != on && strings.TrimSpace(name) != shown[i].Title && strings.TrimSpace(name) != shown[i].Brief() {
+					t.Errorf("%d cells: the tab of %s is %q", w, shown[i].Title, text)
+				}
+				if i == on && w >= 80 && !strings.Contains(text, shown[on].Title) {
 					t.Errorf("%d cells: the tab of the screen shown is %q", w, text)
 				}
 			}

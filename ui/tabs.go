@@ -7,32 +7,33 @@ import (
 	"strings"
 
 	"workbench/cluster/event"
+	"workbench/ui/screen"
 	"workbench/ui/widget"
 )
 
 // tabs are the screens, and at the right what needs attention.
 func (m *app) tabs(s widget.Surface) {
 	w, _ := s.Size()
-	var titles, keys []string
+	var shown []screen.About
 	on := -1
 	for i, one := range m.screens {
 		if a := one.About(); a.Number > 0 {
 			if i == m.current {
-				on = len(titles)
+				on = len(shown)
 			}
-			titles, keys = append(titles, a.Title), append(keys, fmt.Sprint(a.Number))
+			shown = append(shown, a)
 		}
 	}
 	alerts, count := m.alerts()
 	x := 0
-	for i, text := range tabTexts(keys, titles, on, w, widget.Width(alerts)) {
+	for i, text := range tabTexts(shown, on, w, widget.Width(alerts)) {
 		style := m.styles.TabIdle
 		if i == on {
 			style = m.styles.TabOn
 		}
 		from := x
 		x = s.Text(x, 0, style, text)
-		s.Sub(from, 0, x-from, 1).Zone("tab/" + keys[i])
+		s.Sub(from, 0, x-from, 1).Zone(fmt.Sprint("tab/", shown[i].Number))
 		if strings.HasSuffix(text, " ") {
 			x++
 		}
@@ -51,37 +52,45 @@ func (m *app) tabs(s widget.Surface) {
 }
 
 // tabTexts are the tabs' texts for a line of w cells: with whole names and space
-// around them where that fits, else close together, and with names cut to the same
-// length but for that of the screen shown. As long as names are whole, alerts (cells)
-// have room for their words; then cells are left for their number.
-func tabTexts(keys, titles []string, on, w, alerts int) []string {
-	number := 0
+// around them where that fits, else close together, else with short names but for
+// that of the screen shown; at last the names are cut to the same length. As long as
+// names are whole, alerts (cells) have room for their words; then cells are left for
+// their number.
+func tabTexts(shown []screen.About, on, w, alerts int) []string {
+	words, number := 0, 0
 	if alerts > 0 {
-		number, alerts = 5, alerts+3
+		words, number = alerts+3, 5
 	}
-	long := 0
-	for _, t := range titles {
-		long = max(long, widget.Width(t))
-	}
-	for most := long; ; most-- {
-		for _, pad := range []string{" ", ""} {
-			out, sum := make([]string, len(titles)), 0
-			for i, t := range titles {
-				if i != on {
-					t = cut(t, most)
-				}
-				out[i] = strings.TrimRight(" "+keys[i]+" "+t, " ") + pad
-				sum += widget.Width(out[i]) + len(pad)
-			}
-			room := w - number
-			if most == long && pad != "" {
-				room = w - alerts // close together is better than no words
-			}
-			if sum <= room || most == 0 {
-				return out
-			}
+	long := func(a screen.About) string { return a.Title }
+	for _, try := range []struct {
+		name func(screen.About) string
+		pad  string
+		room int
+	}{{long, " ", w - words}, {long, "", w - number}, {screen.About.Brief, " ", w - number}} {
+		if out, sum := tabsWith(shown, on, try.name, try.pad); sum <= try.room {
+			return out
 		}
 	}
+	for most := w; ; most-- {
+		out, sum := tabsWith(shown, on, func(a screen.About) string { return cut(a.Brief(), most) }, "")
+		if sum <= w-number || most == 0 {
+			return out
+		}
+	}
+}
+
+// tabsWith are the tabs by a name for each but the one shown, and the cells that
+// they take with a cell between those that end in pad.
+func tabsWith(shown []screen.About, on int, name func(screen.About) string, pad string) (out []string, sum int) {
+	for i, a := range shown {
+		title := a.Title
+		if i != on {
+			title = name(a)
+		}
+		text := strings.TrimRight(fmt.Sprintf(" %d %s", a.Number, title), " ") + pad
+		out, sum = append(out, text), sum+widget.Width(text)+len(pad)
+	}
+	return out, sum
 }
 
 // cut is the first letters of a name.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,7 +94,7 @@ func attach(ctx context.Context, client *api.Client, place layout.Lab, f *upFlag
 		}
 		return down(ctx, client, place)
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupt(ctx)
 	defer stop()
 	return lines(ctx, b, f.detach, own)
 }

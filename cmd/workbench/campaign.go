@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,7 +63,7 @@ func runCampaign(cmd *cobra.Command, o *options, f *campaignFlags) (err error) {
 	if err := confirm(f.yes, fmt.Sprintf("A campaign breaks lab %s %d times. Run it?", o.name, f.faults)); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupt(cmd.Context())
 	defer stop()
 	out := cmd.OutOrStdout()
 	progress := out

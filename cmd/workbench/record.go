@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +68,7 @@ func record(ctx context.Context, o *options, f *recordFlags, say io.Writer) (err
 	if f.maxSize < 1 || f.length < 0 {
 		return fmt.Errorf("record: --max-size is %d MiB and --for is %v; use positive values", f.maxSize, f.length)
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupt(ctx)
 	defer stop()
 	client, place, err := o.client()
 	if err != nil {

@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,7 +83,7 @@ func replay(ctx context.Context, path string, f *replayFlags, paced bool, out, s
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupt(ctx)
 	defer stop()
 	h, err := history.Open(history.Config{Log: rec, Base: rec.Base(), Every: stride(rec.Events()), MaxBytes: 16 << 20})
 	if err != nil {

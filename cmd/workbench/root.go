@@ -5,8 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -45,6 +48,16 @@ func (o options) client() (*api.Client, layout.Lab, error) {
 		return nil, place, err
 	}
 	return api.NewClient(place.Socket()), place, nil
+}
+
+// untilInterrupt ends with an interrupt, a request to end, or with the terminal, unless
+// nohup had the loss of that ignored.
+func untilInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(ctx, signals...)
 }
 
 // completing is the lab's world for completion on the command line: an empty one

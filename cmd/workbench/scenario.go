@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -102,7 +101,7 @@ func runScenario(cmd *cobra.Command, o *options, s scenario.Scenario, how schedu
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupt(cmd.Context())
 	defer stop()
 	out := cmd.OutOrStdout()
 	return how.run(ctx, func() error {

@@ -76,7 +76,8 @@ func passCommand(o *options, tool string) *cobra.Command {
 }
 
 // ownFlags applies --name and --state-dir where cobra, with flag parsing off
-// for this command, handed them on in front of the tool's arguments.
+// for this command, handed them on in front of the tool's arguments, and the `--`
+// between both.
 func ownFlags(cmd *cobra.Command, o *options, args []string, place *layout.Lab) ([]string, error) {
 	for len(args) > 0 {
 		name, value, joined := strings.Cut(strings.TrimPrefix(args[0], "--"), "=")
@@ -94,6 +95,9 @@ func ownFlags(cmd *cobra.Command, o *options, args []string, place *layout.Lab) 
 			return nil, err
 		}
 		args = args[used:]
+	}
+	if len(args) > 0 && args[0] == "--" { // as after any other command
+		args = args[1:]
 	}
 	var err error
 	*place, err = o.place()

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -77,7 +75,7 @@ func up(cmd *cobra.Command, o *options, f *upFlags) error {
 		return attach(ctx, client, place, f, false)
 	}
 	// From before the supervisor runs: an interrupt must not leave it alone.
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupt(ctx)
 	defer stop()
 	if err := bootLab(cmd, place, f); err != nil {
 		return err

@@ -47,12 +47,21 @@ type Deep interface {
 type About struct {
 	// Number is its key, 1 to 9; 0 keeps it out of the tabs.
 	Number int
-	// ID is its stable name, such as "lab"; Title is what the tab says.
-	ID, Title string
+	// ID is its stable name, such as "lab"; Title is what the tab says, and Short
+	// what it says on a narrow terminal, where that is another word.
+	ID, Title, Short string
 	// Text says in a sentence what the screen shows.
 	Text string
 	// Filters says that `/` filters the screen.
 	Filters bool
+}
+
+// Brief is what the tab says on a narrow terminal.
+func (a About) Brief() string {
+	if a.Short == "" {
+		return a.Title
+	}
+	return a.Short
 }
 
 // Click is a mouse click on a zone the screen made.

@@ -40,7 +40,7 @@ func New() *Components {
 
 // About implements screen.Screen.
 func (c *Components) About() screen.About {
-	return screen.About{Number: 7, ID: "components", Title: "Components", Filters: true,
+	return screen.About{Number: 7, ID: "components", Title: "Components", Short: "Comps", Filters: true,
 		Text: "every process of the cluster: state, use, restarts, leases, and what it says of itself"}
 }
 

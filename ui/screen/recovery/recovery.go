@@ -45,7 +45,7 @@ func New() *Recovery {
 
 // About implements screen.Screen.
 func (r *Recovery) About() screen.About {
-	return screen.About{Number: 9, ID: "recovery", Title: "Recovery", Filters: true,
+	return screen.About{Number: 9, ID: "recovery", Title: "Recovery", Short: "Recov", Filters: true,
 		Text: "how the lab recovered from each fault, hop by hop, and what users felt"}
 }
 

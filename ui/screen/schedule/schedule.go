@@ -77,7 +77,7 @@ func New() *Schedule {
 
 // About implements screen.Screen.
 func (s *Schedule) About() screen.About {
-	return screen.About{Number: 4, ID: "schedule", Title: "Schedule", Filters: true,
+	return screen.About{Number: 4, ID: "schedule", Title: "Schedule", Short: "Sched", Filters: true,
 		Text: "why the scheduler put each pod where it is, or nowhere"}
 }
 

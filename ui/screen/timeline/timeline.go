@@ -55,7 +55,7 @@ func New() *Timeline {
 
 // About implements screen.Screen.
 func (t *Timeline) About() screen.About {
-	return screen.About{Number: 8, ID: "timeline", Title: "Timeline", Filters: true,
+	return screen.About{Number: 8, ID: "timeline", Title: "Timeline", Short: "Time", Filters: true,
 		Text: "what every actor did when, on one axis, and the clock of all screens"}
 }
 

@@ -57,7 +57,7 @@ func New() *Workloads {
 
 // About implements screen.Screen.
 func (s *Workloads) About() screen.About {
-	return screen.About{Number: 6, ID: "workloads", Title: "Workloads", Filters: true,
+	return screen.About{Number: 6, ID: "workloads", Title: "Workloads", Short: "Work", Filters: true,
 		Text: "pods, deployments, services and events, as kubectl prints them"}
 }
 
