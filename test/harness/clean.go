@@ -58,7 +58,12 @@ func (l *Lab) leftovers() []string {
 	found = append(found, changes("link", l.before.Links, after.Links)...)
 	found = append(found, changes("route", l.before.Routes, after.Routes)...)
 	found = append(found, changes("rule", l.before.Rules, after.Rules)...)
-	return append(found, l.namespaces()...)
+	// What another lab ended just now has PID 1 as its parent for a moment.
+	awaitEnd(l.namespaces(), time.Now().Add(settle))
+	for _, p := range l.namespaces() {
+		found = append(found, p.String())
+	}
+	return found
 }
 
 // groupDirs are the lab's control groups, in any hierarchy.
@@ -139,8 +144,8 @@ func (l *Lab) sockets() []string {
 // namespaces are those that were not there before and belong to nobody else:
 // of a process whose parents lead to PID 1 or to this test without a living
 // supervisor of another lab in between.
-func (l *Lab) namespaces() []string {
-	var found []string
+func (l *Lab) namespaces() []trace {
+	var found []trace
 	for _, pid := range pids() {
 		if dead(pid) {
 			continue // PID 1 has yet to reap it; it holds nothing
@@ -152,7 +157,7 @@ func (l *Lab) namespaces() []string {
 			}
 		}
 		if len(fresh) > 0 && !l.foreign(pid) {
-			found = append(found, trace{pid, "has new namespaces " + strings.Join(fresh, " ")}.String())
+			found = append(found, trace{pid, "has new namespaces " + strings.Join(fresh, " ")})
 		}
 	}
 	return found
