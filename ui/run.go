@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
 	tea "charm.land/bubbletea/v2"
@@ -40,13 +41,20 @@ func Run(ctx context.Context, cfg Config) (Quit, error) {
 	}
 	program = tea.NewProgram(model, options...)
 	owned.Go(func() { pump(running, cfg.Backend, send) })
+	if cfg.Input == nil {
+		owned.Go(func() {
+			if errors.Is(awaitHangup(running, os.Stdin), errHungUp) {
+				program.Kill() // nobody is there to be asked
+			}
+		})
+	}
 	_, err := program.Run()
 	stop()
 	owned.Wait()
 	switch {
 	case ctx.Err() != nil:
 		return Keep, context.Cause(ctx)
-	case errors.Is(err, tea.ErrInterrupted):
+	case errors.Is(err, tea.ErrInterrupted), errors.Is(err, tea.ErrProgramKilled):
 		return Keep, nil
 	case err != nil:
 		return Keep, fmt.Errorf("run the app: %w", err)
