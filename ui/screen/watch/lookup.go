@@ -66,7 +66,7 @@ func lookupText(l *state.Lookup) string {
 
 // lookupWords say who asked for what, and what the answer was.
 func lookupWords(l *state.Lookup) string {
-	text := l.Kind + " " + l.Code
+	text := l.Code + " " + l.Kind + " " + widget.Clean(l.Name)
 	if l.Empty && l.Code == "NOERROR" {
 		text += " (no such record)"
 	}

@@ -44,6 +44,12 @@ func (s *Watch) panel(surface widget.Surface, cx *screen.Context, rows []row, at
 func (s *Watch) diff(surface widget.Surface, cx *screen.Context, r *row) {
 	st := cx.Styles
 	w, h := surface.Size()
+	if l := r.lookup; l != nil {
+		surface.Rule(0, st, "LOOKUP "+widget.Clean(l.Name))
+		surface.Fit(1, 1, w-2, st.Text, r.words())
+		surface.Fit(1, 2, w-2, st.Muted, fmt.Sprintf("%s in a second, %s together", widget.Plural(int(l.Count), "time"), l.Took.Round(10*time.Microsecond)))
+		return
+	}
 	if r.change == nil {
 		surface.Rule(0, st, "REQUEST "+r.object())
 		surface.Fit(1, 1, w-2, st.Text, r.words())

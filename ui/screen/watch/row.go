@@ -234,7 +234,7 @@ func kindName(kind, resource string) string {
 // object names what a row is about: pod/web-1.
 func (r *row) object() string {
 	if r.lookup != nil {
-		return "dns " + widget.Clean(r.lookup.Name)
+		return "dns"
 	}
 	if c := r.change; c != nil {
 		return kindName(c.Kind, c.Resource) + "/" + widget.Clean(c.Name)
