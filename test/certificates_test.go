@@ -57,7 +57,25 @@ func testCertificates(t *testing.T, lab *harness.Lab) {
 	lab.Must("heal", "--all")
 	w = whole(lab)
 	same(t, name, before, credentials(t, w, name))
+	testCertificatesOfControllers(t, lab, name)
 	lab.Refused([]string{"fault", "cert-expire", "w1/containerd"}, "no certificate of its own", "c1/etcd")
+}
+
+// testCertificatesOfControllers lets those of a kube-apiserver and of a
+// cloud-controller-manager expire: clients refuse the one, the API the other.
+func testCertificatesOfControllers(t *testing.T, lab *harness.Lab, name string) {
+	w := lab.World()
+	before := credentials(t, w, name)
+	broken(t, lab, "cert-expire", name+"/kube-apiserver,"+name+"/cloud-controller-manager")
+	if end := shown(t, w, name, ipOf(w, name)+":6443"); time.Since(end) < 50*time.Minute {
+		t.Errorf("the API server of %s shows a certificate valid until %v", name, end)
+	}
+	conf := filepath.Join("/proc", strconv.Itoa(w.Nodes[name].PID), "root/etc/kubernetes/cloud-controller-manager.conf")
+	if r := lab.Run("kubectl", "--kubeconfig", conf, "--server", "https://"+w.Topology.APIAddress, "get", "nodes"); r.Code == 0 || !strings.Contains(r.Stderr, "nauthorized") && !strings.Contains(r.Stderr, "logged in") {
+		t.Errorf("the API takes an expired certificate: %d %s", r.Code, r.Stderr)
+	}
+	lab.Must("heal", "--all")
+	same(t, name, before, credentials(t, whole(lab), name))
 }
 
 // testFrozenAgain ends a frozen process from outside: the one that its init

@@ -40,6 +40,7 @@ func TestFaults(t *testing.T) {
 		{"FrozenAgain", testFrozenAgain},
 		{"Certificates", testCertificates},
 		{"Squeeze", testSqueeze},
+		{"DiskFull", testDiskFull},
 		{"Pods", testPodFaults},
 		{"Leases", testLeases},
 		{"EtcdOperations", testEtcdOperations},
@@ -189,7 +190,7 @@ func testFaultRefusals(t *testing.T, lab *harness.Lab) {
 		{[]string{"fault", "delay", "w1", "80ms", "--jitter", "90ms"}, []string{"more than the delay"}},
 		{[]string{"fault", "partition", "c1/c1,c2"}, []string{"c1 is in two groups"}},
 		{[]string{"fault", "kill", "w1/etcd"}, []string{"no component", "w1/kubelet"}},
-		{[]string{"fault", "disk-full", "w1"}, []string{"file system"}},
+		{[]string{"fault", "disk-full", "c1"}, []string{"runs a kubelet", "w1, w2"}},
 		{[]string{"fault", "pod-kill", "default/none"}, []string{`no pod "default/none"`}},
 		{[]string{"fault", "partition", "c1/c2/c3"}, []string{"etcd loses its quorum", "--yes"}},
 		{[]string{"fault", "freeze", "w*"}, []string{"no worker is left", "--yes"}},
@@ -444,7 +445,7 @@ func testSqueeze(t *testing.T, lab *harness.Lab) {
 }
 
 func testPodFaults(t *testing.T, lab *harness.Lab) {
-	for _, kind := range []string{"pod-kill"} { // pod-oom is not dependable on cgroup v1
+	for _, kind := range []string{"pod-kill", "pod-oom"} {
 		w := lab.Await("the target to be ready", func(w *state.World) bool { return allReady(w, "target", 2) })
 		var pod *event.KubePod
 		for _, p := range podsOf(w, "target") {
@@ -457,7 +458,7 @@ func testPodFaults(t *testing.T, lab *harness.Lab) {
 			return p != nil && len(p.Containers) > 0 && p.Containers[0].Restarts > restarts && p.Ready
 		})
 		reason := lab.Kubectl("get", "pod", "-n", pod.Namespace, pod.Name, "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.reason}")
-		if want := map[string]string{"pod-kill": "Error"}[kind]; reason != want {
+		if want := map[string]string{"pod-kill": "Error", "pod-oom": "OOMKilled"}[kind]; reason != want {
 			t.Errorf("%s: the kubelet says %q, want %q", kind, reason, want)
 		}
 	}

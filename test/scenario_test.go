@@ -56,24 +56,43 @@ func testScenarios(t *testing.T, lab *harness.Lab) {
 	if err := os.WriteFile(file, []byte(strings.Replace(text, "member ${follower} leads within 500ms", "no leader within 3m", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := lab.Begin("scenario", "run", file, "--yes")
-	lab.Await("the fault to land", func(w *state.World) bool {
-		return len(w.Faults.Active) == 1 && w.Faults.Active[0].Verdict == event.FaultLanded && w.Scenario != nil && len(w.Scenario.Done) == 2
-	})
-	p.Signal(syscall.SIGINT)
-	if out, code := lab.AwaitExit(p); code != 1 || !strings.Contains(out, "wrong aborted") {
-		t.Errorf("exit code %d after ctrl+c:\n%s", code, out)
+	for _, end := range []struct {
+		how, says string
+		code      int
+		do        func(p *harness.Process)
+	}{
+		{"ctrl+c", "wrong aborted", 1, func(p *harness.Process) { p.Signal(syscall.SIGINT) }},
+		{"scenario stop", "stopped by", 1, func(*harness.Process) {
+			lab.Refused([]string{"campaign", "stop"}, "no campaign runs", "workbench scenario stop")
+			lab.Refused([]string{"scenario", "run", file, "--yes"}, "faults are on")
+			if out := lab.Must("scenario", "stop"); !strings.Contains(out, "aborted: stopped by") {
+				t.Errorf("the stop says %s", out)
+			}
+		}},
+		{"kill -9", "", -1, func(p *harness.Process) { p.Signal(syscall.SIGKILL) }},
+	} {
+		p := lab.Begin("scenario", "run", file, "--yes")
+		lab.Await("the fault to land", func(w *state.World) bool {
+			return len(w.Faults.Active) == 1 && w.Faults.Active[0].Verdict == event.FaultLanded && w.Scenario.Runs() && len(w.Scenario.Done) == 2
+		})
+		end.do(p)
+		if out, code := lab.AwaitExit(p); code != end.code || !strings.Contains(out, end.says) {
+			t.Errorf("exit code %d after %s:\n%s", code, end.how, out)
+		}
+		w := lab.Await("the run to be over", func(w *state.World) bool { return !w.Scenario.Runs() })
+		if len(w.Faults.Active) > 0 {
+			t.Errorf("after %s there is %s", end.how, w.Faults.Active[0].Text)
+		}
+		whole(lab)
 	}
-	if w := lab.World(); len(w.Faults.Active) > 0 {
-		t.Errorf("after ctrl+c there is %s", w.Faults.Active[0].Text)
-	}
+	lab.Refused([]string{"scenario", "stop"}, "no scenario and no campaign runs")
 	var phases []string
 	for _, e := range lab.Events(before.Seq) {
 		if b, ok := e.Body.(event.ScenarioState); ok && b.Phase != event.ScenarioRunning {
 			phases = append(phases, b.Name+" "+string(b.Phase))
 		}
 	}
-	if want := []string{"leader-partition passed", "quorum-loss passed", "wrong failed", "wrong aborted"}; !slices.Equal(phases, want) {
+	if want := []string{"leader-partition passed", "quorum-loss passed", "wrong failed", "wrong aborted", "wrong aborted", "wrong aborted"}; !slices.Equal(phases, want) {
 		t.Errorf("the journal has %q, want %q", phases, want)
 	}
 }

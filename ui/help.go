@@ -42,15 +42,27 @@ func (h *help) sections(m *app) []section {
 			out = append(out, section{"on " + s.About().Title, own})
 		}
 	}
-	return append(out, section{"In pages", pagerKeys().bindings()},
+	return append(out, section{"In pages", pagerKeys().bindings()}, section{"Typed after :", palettes()},
 		section{"Lamps", lamps()})
+}
+
+// palettes are the first words of what the palette takes.
+func palettes() []key.Binding {
+	return described([][2]string{{"cut …", "a fault, in the grammar of workbench fault"}, {"run …", "a scenario; abort … stops it"},
+		{"scene …", "save, load, list, rm: the lab as of now"}, {"etcd …", "snapshot save, restore, status, members"}, {"node …", "add, remove"},
+		{"report …", "how the lab recovered from a fault"}})
 }
 
 // lamps explains the shapes of states.
 func lamps() []key.Binding {
+	return described([][2]string{{"●", "ready, running"}, {"◐", "starting, pending"}, {"◒", "degraded"}, {"○", "waiting, stopped"},
+		{"‖", "frozen"}, {"✗", "down, failed"}, {"↻", "restarts soon"}, {"◌", "being deleted"}, {"★", "Raft leader"}, {"?", "inferred, not observed"}})
+}
+
+// described are keys or words with what they mean.
+func described(lines [][2]string) []key.Binding {
 	var out []key.Binding
-	for _, l := range [][2]string{{"●", "ready, running"}, {"◐", "starting, pending"}, {"◒", "degraded"}, {"○", "waiting, stopped"},
-		{"‖", "frozen"}, {"✗", "down, failed"}, {"↻", "restarts soon"}, {"◌", "being deleted"}, {"★", "Raft leader"}, {"?", "inferred, not observed"}} {
+	for _, l := range lines {
 		out = append(out, key.NewBinding(key.WithKeys(l[0]), key.WithHelp(l[0], l[1])))
 	}
 	return out

@@ -76,7 +76,7 @@ func (m *app) entries() []entry {
 		intent := operations[text]
 		out = append(out, entry{text: strings.TrimSuffix(text, " --yes"), detail: "workbench " + text, do: func(m *app) tea.Cmd { return m.do(intent) }})
 	}
-	out = append(out, kindEntries()...)
+	out = append(append(out, m.commandEntries()...), kindEntries()...)
 	if len(m.world.Faults.Active) > 0 {
 		out = append(out, entry{text: "heal all faults", detail: "H", do: func(m *app) tea.Cmd { return m.healAll() }})
 	}
@@ -96,7 +96,7 @@ func (m *app) entries() []entry {
 }
 
 func (p *palette) typed(query string, m *app) {
-	p.query, p.at, p.found = query, 0, m.grammar(query)
+	p.query, p.at, p.found = query, 0, append(m.typedCommand(query), m.grammar(query)...)
 	type scored struct {
 		entry
 		score int

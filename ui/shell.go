@@ -101,6 +101,9 @@ func (m *app) header(s widget.Surface) {
 	if n := len(m.world.Faults.Active); n > 0 {
 		badge(st.WarnBadge, strings.ToUpper(widget.Plural(n, "fault")))
 	}
+	if sc := m.world.Scenario; sc.Runs() {
+		badge(st.WarnBadge, strings.ToUpper(sc.Name)+" RUNS")
+	}
 	if m.locked {
 		badge(st.WarnBadge, "LOCKED")
 	}

@@ -16,6 +16,9 @@ type FaultRequest struct {
 	Text string `json:"text"`
 	// Owner is who asks.
 	Owner string `json:"owner,omitempty"`
+	// Run is the run of a scenario or a campaign that it is part of: it ends with
+	// that.
+	Run string `json:"run,omitempty"`
 	// Yes says that its dangers are known.
 	Yes bool `json:"yes,omitempty"`
 }

@@ -71,6 +71,9 @@ func Handler(lab Lab, past Past) http.Handler {
 	if faults, ok := lab.(Faults); ok {
 		handleFaults(mux, faults)
 	}
+	if runs, ok := lab.(Runs); ok {
+		handleRuns(mux, runs)
+	}
 	if teller, ok := lab.(Teller); ok {
 		handleTell(mux, teller)
 	}

@@ -113,14 +113,19 @@ func (c *campaign) prepare() error {
 }
 
 func (c *campaign) perform(ctx context.Context) (Result, error) {
-	told := event.ScenarioState{Run: c.id, Name: "campaign", Title: fmt.Sprintf("%d random faults, seed %d", c.Faults, c.Seed), Phase: event.ScenarioRunning, Steps: c.Faults, Owner: c.Owner}
+	ctx, release, err := c.Lab.Hold(ctx, api.RunRequest{Run: c.id, Name: state.Campaign, Owner: c.Owner})
+	if err != nil {
+		return c.result, err
+	}
+	defer release()
+	told := event.ScenarioState{Run: c.id, Name: state.Campaign, Title: fmt.Sprintf("%d random faults, seed %d", c.Faults, c.Seed), Phase: event.ScenarioRunning, Steps: c.Faults, Owner: c.Owner}
 	if err := c.Lab.Tell(ctx, told); err != nil {
 		return c.result, fmt.Errorf("record the campaign: %w", err)
 	}
 	c.Say(fmt.Sprintf("campaign of %d faults, seed %d", c.Faults, c.Seed))
 	writing, stopWriting := context.WithCancel(ctx)
 	var writers sync.WaitGroup
-	err := c.converge(ctx)
+	err = c.converge(ctx)
 	if err == nil {
 		for _, k := range c.checkers {
 			writers.Go(func() { k.Run(writing) })
@@ -134,7 +139,9 @@ func (c *campaign) perform(ctx context.Context) (Result, error) {
 	told.Phase, told.Detail = event.ScenarioPassed, c.result.Line()
 	switch {
 	case ctx.Err() != nil:
-		told.Phase, err = event.ScenarioAborted, errors.Join(errors.New("interrupted"), err)
+		why := runner.Interruption(ctx)
+		told.Phase, err = event.ScenarioAborted, errors.Join(why, err)
+		told.Detail = why.Error() + "; " + told.Detail
 	case err != nil:
 		told.Phase, told.Detail = event.ScenarioFailed, err.Error()
 	}
@@ -192,7 +199,7 @@ func (c *campaign) group(ctx context.Context, group []Planned) (string, error) {
 	var hold time.Duration
 	for _, p := range group {
 		// The supervisor refuses, too, what goes beyond the blast radius.
-		f, err := c.Lab.Inject(ctx, api.FaultRequest{Text: p.Text, Owner: c.Owner})
+		f, err := c.Lab.Inject(ctx, api.FaultRequest{Text: p.Text, Owner: c.Owner, Run: c.id})
 		if err != nil {
 			return "", err
 		}

@@ -29,6 +29,7 @@ type lab struct {
 	verdict  func(n int) event.FaultVerdict
 	refuse   error
 	sick     bool // never green again
+	stop     func(by string)
 }
 
 func newLab() *lab {
@@ -112,6 +113,14 @@ func (l *lab) Heal(_ context.Context, r api.HealRequest) (api.Healed, error) {
 	l.say(event.FaultEnded{ID: r.ID, Cause: "healed"})
 	time.AfterFunc(time.Second, func() { l.say(event.Probe{Target: "api-write", OK: !l.sick, Error: "no answer"}) })
 	return api.Healed{IDs: []string{r.ID}}, nil
+}
+
+func (l *lab) Hold(ctx context.Context, _ api.RunRequest) (context.Context, func(), error) {
+	held, cancel := context.WithCancelCause(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stop = func(by string) { cancel(&api.Stopped{By: by}) }
+	return held, func() { cancel(nil) }, nil
 }
 
 func (l *lab) Tell(_ context.Context, body event.Body) error {

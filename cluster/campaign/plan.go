@@ -34,6 +34,10 @@ func Kinds() []string {
 	return []string{fault.Kill, fault.Freeze, fault.Stop, fault.CrashLoop, fault.Cut, fault.Partition, fault.Delay, fault.Loss, fault.Squeeze, fault.Cordon}
 }
 
+// Slow are kinds that campaigns draw from when they are asked for: each takes half
+// a minute and more to land and to converge.
+func Slow() []string { return []string{fault.CertExpire, fault.DiskFull} }
+
 // Generator draws groups of faults. The same topology, seed, kinds and overlap
 // give the same groups. It is not safe for concurrent use.
 type Generator struct {
@@ -48,9 +52,10 @@ func NewGenerator(nodes []event.TopologyNode, seed uint64, kinds []string, overl
 	if len(kinds) == 0 {
 		kinds = Kinds()
 	}
+	all := append(Kinds(), Slow()...)
 	for _, k := range kinds {
-		if !slices.Contains(Kinds(), k) {
-			return nil, fmt.Errorf("no kind %q for campaigns; there are %s", k, strings.Join(Kinds(), ", "))
+		if !slices.Contains(all, k) {
+			return nil, fmt.Errorf("no kind %q for campaigns; there are %s", k, strings.Join(all, ", "))
 		}
 	}
 	if overlap < 1 {
@@ -154,7 +159,7 @@ func (g *Generator) draw() Planned {
 	other := g.nodes[g.random.IntN(len(g.nodes))].Name
 	words := []string{kind}
 	switch kind {
-	case fault.Cordon:
+	case fault.Cordon, fault.DiskFull:
 		// Control planes are no Nodes of Kubernetes.
 		if n.Role != event.Worker {
 			words = nil // no fault, which is not admitted
@@ -168,6 +173,12 @@ func (g *Generator) draw() Planned {
 			words = append(words, component)
 		}
 	case fault.CrashLoop:
+		words = append(words, component)
+	case fault.CertExpire:
+		if _, name, _ := strings.Cut(component, "/"); !fault.Certified(name) {
+			words = nil
+			break
+		}
 		words = append(words, component)
 	case fault.Cut:
 		if g.random.IntN(3) == 0 {

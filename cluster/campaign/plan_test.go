@@ -128,6 +128,10 @@ func TestGeneratorRefuses(t *testing.T) {
 			t.Errorf("got %v, want %q", err, c.says)
 		}
 	}
+	if groups := draw(t, topology(3, 2), 1, Slow(), 1, 30); !slices.ContainsFunc(groups, func(g []Planned) bool { return strings.HasPrefix(g[0].Text, "disk-full w") }) ||
+		!slices.ContainsFunc(groups, func(g []Planned) bool { return strings.HasPrefix(g[0].Text, "cert-expire c") }) {
+		t.Errorf("of the slow kinds it draws %v", groups)
+	}
 	for _, group := range draw(t, topology(3, 2), 1, []string{fault.Kill, fault.Loss}, 1, 50) {
 		if len(group) != 1 || !slices.ContainsFunc([]string{"kill ", "loss "}, func(k string) bool { return strings.HasPrefix(group[0].Text, k) }) {
 			t.Errorf("got %v", group)

@@ -33,6 +33,8 @@ type FaultInjected struct {
 	Text string `json:"text"`
 	// Owner is who asked for it.
 	Owner string `json:"owner,omitempty"`
+	// Run is the run of a scenario or a campaign that it is part of, and ends with.
+	Run string `json:"run,omitempty"`
 	// Lease is how long it lasts unless it is healed before; 0 is for ever.
 	Lease time.Duration `json:"lease"`
 	// Nodes, Components (node/component) and Pods (namespace/name) it is about.
@@ -49,6 +51,8 @@ type FaultInjected struct {
 	// CPUs (cores) and MemoryBytes are what a node is squeezed to.
 	CPUs        float64 `json:"cpus,omitempty"`
 	MemoryBytes int64   `json:"memoryBytes,omitempty"`
+	// LeaveBytes is what is left free of a full disk.
+	LeaveBytes int64 `json:"leaveBytes,omitempty"`
 }
 
 // FaultVerdict says whether a fault does what it is meant to do.

@@ -43,6 +43,8 @@ func (l Lab) follow(words []string) []string {
 	switch args := args; {
 	case len(args) > 0 && args[len(args)-1] == "--for":
 		return []string{"30s", "2m", "10m", "ever"}
+	case len(args) > 0 && args[len(args)-1] == "--leave":
+		return []string{"50Mi", "1Gi"}
 	case len(args) > 0 && args[len(args)-1] == "--jitter":
 		return []string{"10ms", "20ms"}
 	}
@@ -72,6 +74,11 @@ func (l Lab) follow(words []string) []string {
 		if len(args) == 0 {
 			return append(names, l.components()...)
 		}
+	case DiskFull:
+		if len(args) == 0 {
+			return l.withDisk()
+		}
+		return append(flags, "--leave")
 	case EtcdLoseDisk, EtcdCorrupt:
 		if len(args) == 0 {
 			return l.withEtcd()

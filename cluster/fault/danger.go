@@ -84,7 +84,7 @@ func survey(w *state.World, d Desired) capacity {
 		}
 		c.workers++
 		kube := w.Kube.Nodes[name]
-		if !d.Node(name).Cordoned && (kube == nil || !kube.Unschedulable) {
+		if want := d.Node(name); !want.Cordoned && !want.DiskFull && (kube == nil || !kube.Unschedulable) {
 			c.schedulable++
 		}
 	}

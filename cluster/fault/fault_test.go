@@ -78,7 +78,7 @@ var texts = []string{
 	"cut c1 c2", "cut c1->c3", "loss c1 c2 30%", "loss w1 10%", "loss c1->c2 7.3%", "delay c1 c2 50ms", "delay w1 80ms --jitter 20ms", "delay c1->c2 3ms",
 	"rate w1 10mbit", "rate w1 c1 2mbit", "rate w1 1gbit", "partition c1/c2,c3,w*", "outside w1", "loss w1 outside 5%",
 	"kill w1", "stop w1", "freeze w1", "kill c1/etcd", "freeze c1/etcd", "crashloop c1/etcd", "squeeze w1 memory 300Mi", "squeeze w1 memory 1Gi cpu 0.5",
-	"cordon w1", "drain w1,w2", "cert-expire w1", "cert-expire c1/etcd,c2",
+	"disk-full w1", "disk-full w1,w2 --leave 50Mi", "cordon w1", "drain w1,w2", "cert-expire w1", "cert-expire c1/etcd,c2",
 }
 
 // TestOrderDoesNotMatter renders random sets in random orders, and takes faults
@@ -123,6 +123,7 @@ func TestCanonicalText(t *testing.T) {
 		"kill w1,w2,w1 -y":                        "kill w1,w2",
 		"squeeze w1 cpu 0.2 memory 300Mi":         "squeeze w1 memory 300Mi cpu 0.2",
 		"squeeze w1 memory 1024Mi":                "squeeze w1 memory 1Gi",
+		"disk-full --leave=1024Mi w1":             "disk-full w1 --leave 1Gi",
 		"pod-kill demo/web-1":                     "pod-kill demo/web-1",
 		"loss outside->c1 100%":                   "loss outside->c1 100%",
 		"crashloop */kube-scheduler --for 1h0m0s": "crashloop */kube-scheduler --for 1h0m0s",
@@ -149,13 +150,14 @@ func TestRefusals(t *testing.T) {
 		"":                                  "which fault?",
 		"smash c1":                          `no fault "smash"; there are cut, loss`,
 		"pause w1":                          "pause is called freeze",
-		"disk-full w1":                      "nodes share the machine's file system",
+		"disk-full w1 --leave much":         "no size",
+		"kill w1 --leave 5Mi":               "--leave goes with disk-full",
 		"cut":                               "which link?",
 		"cut c1 c2 c3":                      "more than two ends",
 		"cut c1/etcd c2":                    "links are between nodes",
 		"cut c1 c2 --jitter 5ms":            "--jitter goes with delay",
 		"cut c1 --one-way":                  "two ends",
-		"cut c1 c2 --for":                   "--for needs a duration",
+		"cut c1 c2 --for":                   "--for needs a value, such as --for 30s",
 		"cut c1 c2 --for soon":              "want a duration",
 		"cut c1 c2 --for 1000h":             "at most 168h0m0s",
 		"cut c1 c2 --force":                 "no flag --force",
@@ -198,6 +200,7 @@ func TestNamesMustExist(t *testing.T) {
 		"kill w9/kubelet":     `no node "w9"`,
 		"kill w1/etcd":        `no component "w1/etcd"; there are w1/api-balancer`,
 		"crashloop */nothing": `no component`,
+		"disk-full c1":        `no node that runs a kubelet, and so has a disk of its own, "c1"; there are w1, w2, w3`,
 		"pod-oom demo/none":   `no pod "demo/none"; there are demo/web-1`,
 	} {
 		r, err := Parse(text)
@@ -245,6 +248,7 @@ func TestDangers(t *testing.T) {
 		{nil, "partition c*/w*", []string{"no worker is left"}},
 		{[]string{"kill c1", "kill c2"}, "kill c3/kube-scheduler", nil}, // lost already
 		{[]string{"cordon w1", "cordon w2"}, "cordon w3", []string{"takes new pods"}},
+		{[]string{"cordon w1", "disk-full w2"}, "disk-full w3", []string{"takes new pods"}},
 		{nil, "delay c1 5s", nil},
 	} {
 		w := world()
@@ -279,6 +283,9 @@ func TestComplete(t *testing.T) {
 		"kill c1/e":              {"kill c1/etcd"},
 		"squeeze w1 m":           {"squeeze w1 memory"},
 		"squeeze w1 memory ":     {"squeeze w1 memory 300Mi", "squeeze w1 memory 1Gi"},
+		"disk":                   {"disk-full"},
+		"disk-full w3":           {"disk-full w3"},
+		"disk-full w3 --l":       {"disk-full w3 --leave"},
 		"cordon w1 --for 3":      {"cordon w1 --for 30s"},
 		"pod-kill kube-system/c": {"pod-kill kube-system/coredns-1"},
 		"nonsense x":             nil,

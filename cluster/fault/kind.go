@@ -44,6 +44,7 @@ const (
 	Stop      = "stop"
 	CrashLoop = "crashloop"
 	Squeeze   = "squeeze"
+	DiskFull  = "disk-full"
 	Cordon    = "cordon"
 	Drain     = "drain"
 	PodKill   = "pod-kill"
@@ -69,6 +70,7 @@ func kinds() []Kind {
 		{Word: Stop, Usage: "A", Text: "the node is shut down in order", parse: (*parser).nodes},
 		{Word: CrashLoop, Usage: "A/COMPONENT", Text: "it dies half a second after each start", parse: (*parser).components},
 		{Word: Squeeze, Usage: "A memory 300Mi | A cpu 0.2", Text: "the node's control group gets less", parse: (*parser).squeeze},
+		{Word: DiskFull, Usage: "A [--leave 50Mi]", Text: "the node's disk is full: no room for volumes, logs and what containers write", parse: (*parser).nodes},
 		{Word: Cordon, Usage: "A", Text: "no new pod is scheduled to the node", parse: (*parser).nodes},
 		{Word: Drain, Usage: "A", Text: "cordon, then evict its pods", parse: (*parser).nodes},
 		{Word: EtcdLoseDisk, Usage: "A", Text: "the data directory of its etcd member is emptied; healing replaces the member", parse: (*parser).nodes},

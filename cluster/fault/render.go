@@ -29,6 +29,9 @@ type NodeCondition struct {
 	CPUs        float64
 	MemoryBytes int64
 	Cordoned    bool
+	// DiskFull keeps all but LeaveBytes of its disk taken.
+	DiskFull   bool
+	LeaveBytes int64
 }
 
 // ComponentCondition is what faults want of a component.
@@ -132,6 +135,11 @@ func (n *NodeCondition) add(f event.FaultInjected) {
 		n.Frozen = true
 	case Cordon, Drain:
 		n.Cordoned = true
+	case DiskFull:
+		if !n.DiskFull || f.LeaveBytes < n.LeaveBytes {
+			n.LeaveBytes = f.LeaveBytes
+		}
+		n.DiskFull = true
 	case Squeeze:
 		if f.CPUs > 0 && (n.CPUs == 0 || f.CPUs < n.CPUs) {
 			n.CPUs = f.CPUs
@@ -241,6 +249,13 @@ func (n NodeCondition) text() string {
 	}
 	if n.MemoryBytes > 0 {
 		parts = append(parts, "memory "+quantity(n.MemoryBytes))
+	}
+	if n.DiskFull {
+		text := "disk full"
+		if n.LeaveBytes > 0 {
+			text += " but for " + quantity(n.LeaveBytes)
+		}
+		parts = append(parts, text)
 	}
 	if n.Cordoned {
 		parts = append(parts, "cordoned")

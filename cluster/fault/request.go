@@ -23,6 +23,7 @@ type Request struct {
 	Rate        int64 // bits/s
 	CPUs        float64
 	MemoryBytes int64
+	LeaveBytes  int64 // of a full disk
 
 	Lease time.Duration // 0 is for ever
 	// Yes says that the consequences are known.
@@ -62,6 +63,9 @@ func (r Request) String() string {
 	}
 	if r.CPUs > 0 {
 		words = append(words, "cpu", strconv.FormatFloat(r.CPUs, 'f', -1, 64))
+	}
+	if r.LeaveBytes > 0 {
+		words = append(words, "--leave", quantity(r.LeaveBytes))
 	}
 	if r.Jitter > 0 {
 		words = append(words, "--jitter", r.Jitter.String())

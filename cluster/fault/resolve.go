@@ -21,7 +21,7 @@ type Lab struct {
 func Resolve(r Request, lab Lab) (event.FaultInjected, error) {
 	f := event.FaultInjected{
 		Kind: r.Kind, Text: r.String(), Lease: r.Lease, Loss: r.Loss, Delay: r.Delay, Jitter: r.Jitter, Rate: r.Rate,
-		CPUs: r.CPUs, MemoryBytes: r.MemoryBytes,
+		CPUs: r.CPUs, MemoryBytes: r.MemoryBytes, LeaveBytes: r.LeaveBytes,
 	}
 	var err error
 	switch r.Kind {
@@ -33,6 +33,8 @@ func Resolve(r Request, lab Lab) (event.FaultInjected, error) {
 		f.Pods, err = lab.pods(r.Targets)
 	case EtcdLoseDisk, EtcdCorrupt:
 		f.Components, err = lab.etcds(r.Targets)
+	case DiskFull:
+		f.Nodes, err = match(r.Targets, lab.withDisk(), "node that runs a kubelet, and so has a disk of its own,")
 	case CertExpire:
 		f.Components, err = lab.certificates(r.Targets)
 	default:
@@ -196,6 +198,17 @@ func (l Lab) etcds(patterns []string) ([]string, error) {
 	return nodes, err
 }
 
+// withDisk are the nodes that have a disk of their own: those with a kubelet.
+func (l Lab) withDisk() []string {
+	var out []string
+	for _, n := range l.Nodes {
+		if slices.Contains(n.Components, "kubelet") {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
 // withEtcd are the nodes that have an etcd member.
 func (l Lab) withEtcd() []string {
 	var out []string
@@ -209,7 +222,7 @@ func (l Lab) withEtcd() []string {
 
 // Certified says that a component has certificates of its own.
 func Certified(component string) bool {
-	return slices.Contains([]string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}, component)
+	return slices.Contains([]string{"etcd", "kube-apiserver", "kube-controller-manager", "cloud-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}, component)
 }
 
 // certified are all components with certificates.

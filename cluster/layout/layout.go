@@ -107,6 +107,9 @@ func (l Lab) Node(name string) string { return l.in("nodes", name) }
 // Root is a node's root file system.
 func (l Lab) Root(name string) string { return l.in("nodes", name, "root") }
 
+// Disk is the file that is a node's disk.
+func (l Lab) Disk(name string) string { return l.in("nodes", name, "disk") }
+
 // Scenes holds the lab's scenes.
 func (l Lab) Scenes() string { return l.in("scenes") }
 

@@ -36,6 +36,8 @@ func ofComponent(component string) []string {
 		return []string{"pki/apiserver.crt"}
 	case "kube-controller-manager":
 		return []string{"controller-manager.conf", "pki/controller-manager.crt"}
+	case "cloud-controller-manager":
+		return []string{"cloud-controller-manager.conf", "pki/cloud-controller-manager.crt"}
 	case "kube-scheduler":
 		return []string{"scheduler.conf", "pki/scheduler.crt"}
 	case "kubelet":

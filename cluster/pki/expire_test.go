@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
+	"workbench/cluster/fault"
 	"workbench/cluster/pki"
 )
 
@@ -19,15 +20,25 @@ import (
 func TestExpire(t *testing.T) {
 	l := newLab(t)
 	l.ensure()
+	for _, component := range []string{"containerd", "api-balancer"} {
+		x := pki.Expiry{Dir: l.Dir, Root: filepath.Join(l.dir, "w1"), Keep: filepath.Join(l.dir, "kept", "w1")}
+		if err := x.Expire(component); err == nil || fault.Certified(component) {
+			t.Errorf("%s: expire: %v; a fault finds certificates: %v", component, err, fault.Certified(component))
+		}
+	}
 	for target, files := range map[string][]string{
-		"c1/etcd":                    {"pki/etcd/peer.crt", "pki/etcd/server.crt"},
-		"c1/kube-apiserver":          {"pki/apiserver.crt"},
-		"c1/kube-controller-manager": {"controller-manager.conf", "pki/controller-manager.crt"},
-		"c1/kube-scheduler":          {"scheduler.conf", "pki/scheduler.crt"},
-		"w1/kubelet":                 {"kubelet.conf", "pki/kubelet.crt"},
-		"w1/kube-proxy":              {"kube-proxy.conf"},
+		"c1/etcd":                     {"pki/etcd/peer.crt", "pki/etcd/server.crt"},
+		"c1/kube-apiserver":           {"pki/apiserver.crt"},
+		"c1/kube-controller-manager":  {"controller-manager.conf", "pki/controller-manager.crt"},
+		"c1/kube-scheduler":           {"scheduler.conf", "pki/scheduler.crt"},
+		"c1/cloud-controller-manager": {"cloud-controller-manager.conf", "pki/cloud-controller-manager.crt"},
+		"w1/kubelet":                  {"kubelet.conf", "pki/kubelet.crt"},
+		"w1/kube-proxy":               {"kube-proxy.conf"},
 	} {
 		node, component, _ := strings.Cut(target, "/")
+		if !fault.Certified(component) {
+			t.Errorf("no fault finds the certificates of %s", component)
+		}
 		x := pki.Expiry{Dir: l.Dir, Root: filepath.Join(l.dir, node), Keep: filepath.Join(l.dir, "kept", node)}
 		before := map[string][]byte{}
 		for _, f := range files {

@@ -12,6 +12,9 @@ import (
 // EtcdDir is the data directory of etcd in a node.
 const EtcdDir = "/var/lib/etcd"
 
+// DiskDir is where a node's disk is mounted in it.
+const DiskDir = "/var/disk"
+
 // PeerURL is where the etcd members reach the one on the node.
 func (n Node) PeerURL() string {
 	return "https://" + netip.AddrPortFrom(n.Address, EtcdPeerPort).String()

@@ -54,6 +54,8 @@ func steps(nodes []Node, addons bool) []Step {
 	for _, n := range nodes {
 		out = append(out, Step{ID: n.Name, Kind: StepNode, Title: "Start node " + n.Name, Node: n.Name, After: []string{"fabric", "pki"}})
 		if n.Role() == event.Worker {
+			// Its disk links to the images of its root, so those are there first.
+			out[len(out)-1].After = append(out[len(out)-1].After, n.Name+"/store")
 			out = append(out, Step{ID: n.Name + "/store", Kind: StepStore, Title: "Give " + n.Name + " the image store", Node: n.Name, After: []string{"roots", "images"}})
 		}
 		for _, c := range n.Components {

@@ -82,8 +82,8 @@ func (b builder) kubelet(n spec.Node) node.Component {
 
 // kubeletFiles is the KubeletConfiguration. What is not the lab's business is
 // left at upstream's defaults. Images cannot be pulled again without a
-// network, so they are not collected, and what is free on the machine's disk
-// is not a reason to evict.
+// network, so they are not collected, and what is free on the machine's disk,
+// on which they are, is not a reason to evict.
 func (b builder) kubeletFiles(n spec.Node, files map[string]File) {
 	var c strings.Builder
 	fmt.Fprintf(&c, `apiVersion: kubelet.config.k8s.io/v1beta1
@@ -105,11 +105,12 @@ containerRuntimeEndpoint: unix://%[4]s
 staticPodPath: %[7]s
 volumePluginDir: /var/lib/kubelet/volumeplugins
 imageGCHighThresholdPercent: 100
-evictionHard: {memory.available: 50Mi, nodefs.available: "0%%", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
+evictionHard: {memory.available: 50Mi, nodefs.available: "%[8]s", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
+evictionPressureTransitionPeriod: %[9]s
 serializeImagePulls: false
 nodeStatusUpdateFrequency: %[5]s
 nodeLeaseDurationSeconds: %[6]d
-`, pkiDir, Domain, b.dnsIP(), containerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()), staticpod.Dir)
+`, pkiDir, Domain, b.dnsIP(), containerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()), staticpod.Dir, DiskReserve, b.detection.PressureTransition)
 	c.WriteString(reserved(n))
 	if len(n.Taints) > 0 {
 		c.WriteString("registerWithTaints:\n")
@@ -120,6 +121,10 @@ nodeLeaseDurationSeconds: %[6]d
 	b.configGates(&c)
 	files[confDir+"/kubelet.yaml"] = File{Mode: 0o600, Content: c.String()}
 }
+
+// DiskReserve is a placeholder in the kubelet's configuration for the share of the
+// node's own disk that has to be free; the supervisor knows whether it has one.
+const DiskReserve = "@DISK_RESERVE@"
 
 // ReservedMemory and ReservedCPU are placeholders in the kubelet's
 // configuration for what the supervisor knows of the machine: it reserves the

@@ -96,6 +96,10 @@ func (r *Report) expect(lab *Lab) {
 		add(NotReady, n, names(monitored)+" NotReady", fmt.Sprintf("%v without a heartbeat", lab.Topology.GracePeriod))
 		add(Tainted, n, names(monitored)+" tainted NoExecute", "the node lifecycle controller")
 	}
+	// With some room left the kubelet may have nothing to tell.
+	if n := len(w.Nodes); r.Kind == diskFull && !strings.Contains(r.Text, "--leave") {
+		add(Tainted, n, names(w.Nodes)+" tainted disk-pressure", "the kubelet to look at its disk, every 10 s")
+	}
 	r.expectServices(add)
 	r.expectPods(lab, add)
 	add(Green, 0, "probes succeed", "")

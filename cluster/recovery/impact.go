@@ -77,6 +77,7 @@ const (
 	kill, stop, freeze, crashLoop = "kill", "stop", "freeze", "crashloop"
 	cut, partition, loss          = "cut", "partition", "loss"
 	cordon, drain                 = "cordon", "drain"
+	diskFull                      = "disk-full"
 	loseDisk, corrupt             = "etcd-lose-disk", "etcd-corrupt"
 	certExpire                    = "cert-expire"
 )

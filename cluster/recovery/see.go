@@ -241,6 +241,9 @@ func (r *Report) node(e event.Event, b event.KubeNode, lab *Lab) {
 	if (r.Kind == cordon || r.Kind == drain) && slices.Contains(r.Work.Nodes, b.Name) && b.Unschedulable {
 		r.land(e, b.Name, names(r.Work.Nodes)+" cordoned", len(r.Work.Nodes), ev)
 	}
+	if r.Kind == diskFull && slices.Contains(r.Work.Nodes, b.Name) {
+		r.pressure(e, b, ev)
+	}
 	bad := b.Ready != "True"
 	if r.on() && (mine || slices.Contains(linkEnds(r.Work.Links), b.Name)) {
 		if bad {
@@ -261,6 +264,19 @@ func (r *Report) node(e event.Event, b event.KubeNode, lab *Lab) {
 		r.mark(sight{hop: NodeReady, key: b.Name, e: e, evidence: ev, certain: true})
 	}
 	if !bad && !tainted(&b) && saw(Tainted) {
+		r.mark(sight{hop: Untainted, key: b.Name, e: e, evidence: ev, certain: true})
+	}
+}
+
+const diskPressure = "node.kubernetes.io/disk-pressure"
+
+// pressure sees what a kubelet tells of its full disk.
+func (r *Report) pressure(e event.Event, b event.KubeNode, ev Evidence) {
+	pressed := slices.ContainsFunc(b.Taints, func(t event.Taint) bool { return t.Key == diskPressure })
+	switch {
+	case pressed && r.Undone.IsZero():
+		r.mark(sight{hop: Tainted, key: b.Name, e: e, evidence: ev, certain: true})
+	case !pressed && !r.Undone.IsZero() && slices.Contains(r.Work.Seen[Tainted], b.Name):
 		r.mark(sight{hop: Untainted, key: b.Name, e: e, evidence: ev, certain: true})
 	}
 }

@@ -121,6 +121,9 @@ func Broken(w *state.World) string {
 			if why := nodeIs(w, t.Name, true); why != "" {
 				return why
 			}
+			if why := pressed(w.Kube.Nodes[t.Name]); why != "" {
+				return why
+			}
 			if l := w.Kube.NodeLease(t.Name); l == nil || !l.Renewed.After(n.Since) {
 				return "the kubelet of " + t.Name + " has not renewed its lease"
 			}
@@ -132,6 +135,17 @@ func Broken(w *state.World) string {
 		}
 	}
 	return led(w)
+}
+
+// pressed says that a kubelet tells want of memory, disk or PIDs, so that no pod is
+// scheduled to its node.
+func pressed(n *state.KubeNode) string {
+	for _, t := range n.Taints {
+		if strings.HasPrefix(t.Key, "node.kubernetes.io/") && strings.HasSuffix(t.Key, "-pressure") {
+			return fmt.Sprintf("%s is tainted %s", n.Name, t.Key)
+		}
+	}
+	return ""
 }
 
 func nodeIs(w *state.World, name string, ready bool) string {

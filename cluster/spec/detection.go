@@ -24,6 +24,9 @@ type Detection struct {
 	// EvictionSeconds is kube-apiserver's --default-not-ready-toleration-seconds
 	// and --default-unreachable-toleration-seconds.
 	EvictionSeconds int64
+	// PressureTransition is the kubelet's evictionPressureTransitionPeriod: how
+	// long a condition such as DiskPressure outlives its cause.
+	PressureTransition time.Duration
 	// KubeletStatusUpdate is the kubelet's nodeStatusUpdateFrequency.
 	KubeletStatusUpdate time.Duration
 	// LeaseDuration is the kubelet's nodeLeaseDurationSeconds, in whole seconds.
@@ -44,6 +47,7 @@ func (p Profile) Detection() Detection {
 			GracePeriod:         50 * time.Second,
 			NodeMonitorPeriod:   5 * time.Second,
 			EvictionSeconds:     300,
+			PressureTransition:  5 * time.Minute,
 			KubeletStatusUpdate: 10 * time.Second,
 			LeaseDuration:       40 * time.Second,
 		}
@@ -52,6 +56,7 @@ func (p Profile) Detection() Detection {
 		GracePeriod:         8 * time.Second,
 		NodeMonitorPeriod:   time.Second,
 		EvictionSeconds:     2,
+		PressureTransition:  10 * time.Second,
 		KubeletStatusUpdate: 2 * time.Second,
 		LeaseDuration:       4 * time.Second,
 	}

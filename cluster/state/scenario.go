@@ -22,6 +22,12 @@ type ScenarioStep struct {
 	At time.Time `json:"at"`
 }
 
+// Campaign is the name of a run that is not of a scenario.
+const Campaign = "campaign"
+
+// Runs says that the scenario or the campaign has not ended.
+func (s *Scenario) Runs() bool { return s != nil && s.Phase == event.ScenarioRunning }
+
 // MaxScenarioSteps bounds the steps of a run that a world keeps.
 const MaxScenarioSteps = 64
 

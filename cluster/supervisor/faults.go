@@ -160,7 +160,7 @@ func (s *Supervisor) request(r api.FaultRequest) (event.FaultInjected, error) {
 	if err != nil {
 		return event.FaultInjected{}, err
 	}
-	f.Owner = clean(r.Owner)
+	f.Owner, f.Run = clean(r.Owner), clean(r.Run)
 	if phase != event.Running {
 		return f, fmt.Errorf("%s: the lab is %s; faults are for one that runs", f.Text, phase)
 	}
@@ -195,6 +195,10 @@ func faultLab(w *state.World) fault.Lab {
 func (s *Supervisor) begin(ctx context.Context, f event.FaultInjected) (event.FaultInjected, error) {
 	before := s.baseline(ctx, f)
 	a := s.faults.add(s.background, f)
+	if err := s.script.admits(f); err != nil { // looked at when it can be found there
+		s.faults.remove(a.ID)
+		return f, err
+	}
 	s.rec.Emit(a.FaultInjected)
 	if kind, _ := fault.KindOf(f.Kind); kind.Once {
 		err := s.once(ctx, a.FaultInjected)
@@ -308,6 +312,9 @@ func (s *Supervisor) keepFaults(ctx context.Context) {
 		if troubles := s.reconcile(); len(troubles) > 0 {
 			s.log.Warn("make faults true", "cause", troubles.all())
 			wait = min(wait, retryEvery)
+		}
+		if anyDiskFull(s.faults.desired()) {
+			wait = min(wait, countEvery) // what is freed is taken again
 		}
 		if s.links.busy() {
 			if err := s.links.count(); err != nil {

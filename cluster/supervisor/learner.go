@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"workbench/cluster/member"
 )
 
 // addLearner gives a control plane whose member was removed a new one, without a
@@ -38,11 +40,7 @@ func (o *operation) addLearner(ctx context.Context) error {
 
 // promote gives a learner its vote.
 func (o *operation) promote(ctx context.Context) error {
-	c, err := o.members(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := o.targeted(c)
+	c, m, err := o.member(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,11 +62,7 @@ func (o *operation) promote(ctx context.Context) error {
 
 // removeMember takes a control plane's member out of the cluster.
 func (o *operation) removeMember(ctx context.Context) error {
-	c, err := o.members(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := o.targeted(c)
+	c, m, err := o.member(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,4 +96,14 @@ func (o *operation) removeMember(ctx context.Context) error {
 	}
 	o.say("%s is no member any more, and its etcd is held down; etcd has %s  =  %s", m.Name(), after.Tolerance(), o.same)
 	return nil
+}
+
+// member is etcd as it is, and its member on the target.
+func (o *operation) member(ctx context.Context) (member.Cluster, member.Member, error) {
+	c, err := o.members(ctx)
+	if err != nil {
+		return c, member.Member{}, err
+	}
+	m, err := o.targeted(c)
+	return c, m, err
 }

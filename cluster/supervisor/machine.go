@@ -105,6 +105,9 @@ func (s *Supervisor) setUp(ctx context.Context, n plan.Node, m *machine) error {
 	if err := m.handle.Configure(ctx, cfg); err != nil {
 		return err
 	}
+	if err := s.reconcileNodeDisk(n.Name, m, s.faults.desired().Node(n.Name)); err != nil {
+		return err
+	}
 	if err := s.connect(n.Name, m); err != nil {
 		return err
 	}
@@ -125,7 +128,7 @@ func (s *Supervisor) nodeConfig(n plan.Node) (node.Config, error) {
 		Root: mount.Root{Dir: s.place.Root(n.Name), Binds: []mount.Bind{
 			{Source: s.place.Bin(), Target: plan.BinDir},
 			{Source: s.place.CNI(), Target: plan.CNIDir},
-		}},
+		}, Disk: s.mountDisk(n.Name)},
 	}
 	if n.ControlPlane && s.cloud != nil {
 		cfg.Root.Binds = append(cfg.Root.Binds, mount.Bind{Source: s.place.Cloud(), Target: plan.CloudDir})
@@ -219,7 +222,7 @@ func (s *Supervisor) startAgain(ctx context.Context, name string) error {
 		return err
 	}
 	defer release()
-	if err := s.makeRoot(n); err != nil {
+	if err := s.makeRoot(ctx, n); err != nil {
 		return err
 	}
 	var steps []plan.Step

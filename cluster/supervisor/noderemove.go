@@ -145,6 +145,9 @@ func (o *operation) endNode(ctx context.Context, n plan.Node) error {
 		}
 		<-m.handle.Gone()
 	}
+	if err := o.closeDisk(n.Name); err != nil {
+		return err
+	}
 	if n.ControlPlane {
 		return nil
 	}

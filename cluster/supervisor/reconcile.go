@@ -109,6 +109,9 @@ func (s *Supervisor) reconcileNode(n plan.Node, d fault.Desired) error {
 	if err := s.squeeze(n, m, want); err != nil {
 		return err
 	}
+	if err := s.reconcileNodeDisk(n.Name, m, want); err != nil {
+		return fmt.Errorf("disk of %s: %w", n.Name, err)
+	}
 	return s.reconcileProcesses(n, m, d)
 }
 

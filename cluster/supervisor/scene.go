@@ -64,8 +64,9 @@ const freezeTimeout = 5 * time.Second
 // frozen before stay so.
 func (o *operation) whileFrozen(ctx context.Context, do func() error) (err error) {
 	o.mu.Lock()
-	var running []*machine
+	var running, all []*machine
 	for _, m := range o.nodes {
+		all = append(all, m)
 		if !m.paused {
 			running = append(running, m)
 		}
@@ -91,7 +92,7 @@ func (o *operation) whileFrozen(ctx context.Context, do func() error) (err error
 			return fmt.Errorf("freeze %s: %s", m.handle.Name, f.text)
 		}
 	}
-	return do()
+	return o.whileStill(all, do)
 }
 
 // beginScene brings back the faults of a scene that the lab began with, and says

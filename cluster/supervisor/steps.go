@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"workbench/cluster/event"
 	"workbench/cluster/pki"
 	"workbench/cluster/plan"
@@ -25,7 +27,7 @@ import (
 func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
 	switch step.Kind {
 	case plan.StepRoots:
-		return s.makeRoots()
+		return s.makeRoots(ctx)
 	case plan.StepPKI:
 		return s.issueCertificates(ctx)
 	case plan.StepImages:
@@ -43,7 +45,7 @@ func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
 	}
 	switch step.Kind {
 	case plan.StepRoot:
-		return s.makeRoot(n)
+		return s.makeRoot(ctx, n)
 	case plan.StepStore:
 		_, err := s.golden.Clone(filepath.Join(s.place.Root(n.Name), "var/lib/containerd"))
 		return err
@@ -65,7 +67,7 @@ var (
 )
 
 // makeRoots lays out what nodes execute and the directories of their roots.
-func (s *Supervisor) makeRoots() error {
+func (s *Supervisor) makeRoots(ctx context.Context) error {
 	dir, err := programs.Install(s.place.Programs())
 	if err != nil {
 		return err
@@ -78,12 +80,16 @@ func (s *Supervisor) makeRoots() error {
 	if err := s.makeBin(self, dir); err != nil {
 		return fmt.Errorf("lay out programs of nodes: %w", err)
 	}
+	var all errgroup.Group
 	for _, n := range s.current().Nodes {
-		if err := s.makeRoot(n); err != nil {
-			return fmt.Errorf("lay out root of %s: %w", n.Name, err)
-		}
+		all.Go(func() error {
+			if err := s.makeRoot(ctx, n); err != nil {
+				return fmt.Errorf("lay out root of %s: %w", n.Name, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return all.Wait()
 }
 
 func (s *Supervisor) makeBin(self, programDir string) error {
@@ -122,7 +128,7 @@ var copied = []string{
 	"/etc/ethertypes", "/etc/host.conf", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime",
 }
 
-func (s *Supervisor) makeRoot(n plan.Node) error {
+func (s *Supervisor) makeRoot(ctx context.Context, n plan.Node) error {
 	root, err := os.OpenRoot(mustDir(s.place.Root(n.Name)))
 	if err != nil {
 		return err
@@ -157,8 +163,9 @@ func (s *Supervisor) makeRoot(n plan.Node) error {
 			return err
 		}
 	}
+	given := strings.NewReplacer(append(s.reservations(n), plan.DiskReserve, evictionOf(s.openDisk(ctx, n)))...)
 	for path, f := range n.Files {
-		content := strings.NewReplacer(s.reservations(n)...).Replace(f.Content)
+		content := given.Replace(f.Content)
 		if err := replace(root, path, []byte(content), os.FileMode(f.Mode)); err != nil {
 			return err
 		}

@@ -78,8 +78,10 @@ type Supervisor struct {
 	mu       sync.Mutex
 	nodes    map[string]*machine
 	starting map[string]bool // nodes that a request is starting
+	disks    map[string]nodeDisk
 
 	faults *faults
+	script runs // the scenario or campaign that runs
 	links  *links
 	routes routes
 	// cloud is what the lab is to its cluster; nil where that has none.
@@ -178,7 +180,7 @@ func open(cfg Config) (*Supervisor, error) {
 	}
 	s := &Supervisor{
 		place: cfg.Place, log: cfg.Log, versions: cfg.Versions, saved: saved, plan: p, replanned: make(chan struct{}), rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode,
-		nodes: map[string]*machine{}, starting: map[string]bool{}, faults: newFaults(),
+		nodes: map[string]*machine{}, starting: map[string]bool{}, disks: map[string]nodeDisk{}, faults: newFaults(),
 		traces: traces{open: map[string]openTrace{}},
 	}
 	peers := []peer{{event.Outside, p.Gateway.Addr()}}
@@ -300,6 +302,9 @@ func (s *Supervisor) stop(cause error) error {
 	s.mu.Unlock()
 	for _, m := range running {
 		<-m.handle.Gone()
+	}
+	for _, n := range s.current().Nodes {
+		errs = append(errs, s.closeDisk(n.Name))
 	}
 	errs = append(errs, cgroup.RemoveLab(s.place.Group()))
 	if cause == nil {

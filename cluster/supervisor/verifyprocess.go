@@ -43,8 +43,11 @@ func (s *Supervisor) verifyNode(a activeFault, name string) finding {
 	if m == nil {
 		return inconclusive("it does not run; the fault comes with it when it starts")
 	}
-	if a.Kind == fault.Squeeze {
+	switch a.Kind {
+	case fault.Squeeze:
 		return verifySqueeze(a, m)
+	case fault.DiskFull:
+		return s.verifyDiskFull(a, name, m)
 	}
 	return s.await(a.ctx, 5*time.Second, func() (finding, bool) { return verifyFrozen(m) })
 }

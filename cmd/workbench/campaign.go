@@ -13,6 +13,7 @@ import (
 
 	"workbench/cluster/campaign"
 	"workbench/cluster/campaign/writer"
+	"workbench/cluster/state"
 )
 
 type campaignFlags struct {
@@ -35,11 +36,12 @@ and one worker are never hit. The same seed on the same topology gives the same 
 The campaign stops at the first violation; the exit code is 0 only if there is none.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCampaign(cmd, o, f) },
 	}
+	cmd.AddCommand(stopCommand(o, state.Campaign))
 	flags := cmd.Flags()
 	flags.IntVar(&f.faults, "faults", 20, "how many faults")
 	flags.Uint64Var(&f.seed, "seed", 1, "what the faults are drawn with")
 	flags.DurationVar(&f.duration, "duration", 0, "begin no fault after this time; 0 is no limit")
-	flags.StringSliceVar(&f.kinds, "kinds", nil, "kinds of faults to draw from (default: all that campaigns know)")
+	flags.StringSliceVar(&f.kinds, "kinds", nil, "kinds of faults to draw from (default: all that campaigns know but cert-expire and disk-full, which take longer)")
 	flags.IntVar(&f.overlap, "overlap", 2, "how many faults may be on at the same time")
 	flags.DurationVar(&f.converge, "converge", 3*time.Minute, "how long the lab may take to be whole after a heal")
 	flags.BoolVar(&f.noWrites, "no-writes", false, "write nothing, and so verify no writes")

@@ -24,7 +24,7 @@ func scenarioCommand(o *options) *cobra.Command {
 		Long: "Scenarios are files of steps: faults, changes of workloads, and expectations of what\nfollows. Ten are built in; docs/scenarios.md tells how to write more.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(scenarioRunCommand(o), scenarioListCommand(), scenarioShowCommand(), scenarioValidateCommand(), scenarioSchemaCommand())
+	cmd.AddCommand(scenarioRunCommand(o), stopCommand(o, "scenario"), scenarioListCommand(), scenarioShowCommand(), scenarioValidateCommand(), scenarioSchemaCommand())
 	return cmd
 }
 

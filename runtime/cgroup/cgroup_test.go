@@ -137,6 +137,51 @@ func TestExhaustV2(t *testing.T) {
 	}
 }
 
+// TestMain is the memory eater where the test is started as that.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == EaterRole {
+		if err := Eat(); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error())
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestExhaustV1 lets a real group run out of memory: the kernel ends the process
+// that was in it, not the one that was let in, and the limit is as before.
+func TestExhaustV1(t *testing.T) {
+	g := testGroup(t, Limits{})
+	root, v2 := g.memoryDir()
+	if v2 {
+		t.Skip("this machine has cgroup v2")
+	}
+	dir := filepath.Join(root, "pod")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		cmd := begin(t, "read wait")
+		if err := write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(cmd.Process.Pid)); err != nil {
+			t.Fatal(err)
+		}
+		before := g.OOMKills("pod")
+		if err := g.Exhaust(t.Context(), "pod", "/proc/self/exe"); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+			t.Errorf("the process ended with %v", err)
+		}
+		if n := g.OOMKills("pod"); n <= before { // the eater may be one more
+			t.Errorf("%d kills, had %d", n, before)
+		}
+		if now := readWords(dir, "memory.limit_in_bytes"); len(now) != 1 || size(now) != 0 {
+			t.Errorf("its limit is %v", now)
+		}
+	}
+}
+
 func TestGroupHoldsAndSignalsProcesses(t *testing.T) {
 	g := testGroup(t, Limits{})
 	one, two := begin(t, "read wait"), begin(t, "read wait")

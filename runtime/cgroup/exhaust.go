@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,11 +20,13 @@ import (
 // EaterRole is the agent's name as a process that eats memory.
 const EaterRole = "workbench-memory-eater"
 
-// What the eater takes, and what it is left, in bytes.
+// What the eater takes, and what it is left, in bytes. A preference weighs as much
+// as the limit is wide, and has to weigh more than the eater itself, its program
+// included.
 const (
 	mouthful = 1 << 20
 	most     = 256 << 20
-	headroom = 2 << 20
+	headroom = 64 << 20
 )
 
 // Eat is the main function of the eater: it waits for its standard input, then
@@ -51,8 +55,9 @@ func Eat() error {
 // processes ends or ctx does. On v2 a lower limit is enough: the kernel ends what
 // keeps the group above it. On v1 the kernel refuses a limit below what is used,
 // so the limit is set to that and a process from outside, the agent as eater, is
-// let in to take more. It is exempt from the OOM killer, where that is
-// permitted, which is then left with the container's own processes.
+// let in to take more. The OOM killer is told to prefer the container's first
+// process, as which it is the container that ends, and to spare the eater, where
+// that is permitted.
 func (g *Group) Exhaust(ctx context.Context, sub, agent string) error {
 	root, v2 := g.memoryDir()
 	dir := filepath.Join(root, sub)
@@ -64,6 +69,9 @@ func (g *Group) Exhaust(ctx context.Context, sub, agent string) error {
 	if len(old) != 1 {
 		return fmt.Errorf("exhaust cgroup %s: it has no %s", sub, file)
 	}
+	if own := size(old); own > 0 && !v2 { // 0: unlimited
+		limit = min(limit, own)
+	}
 	victims := ownProcesses(dir)
 	if err := write(filepath.Join(dir, file), strconv.FormatInt(limit, 10)); err != nil {
 		return fmt.Errorf("exhaust cgroup %s: %w", sub, err)
@@ -73,7 +81,51 @@ func (g *Group) Exhaust(ctx context.Context, sub, agent string) error {
 	if v2 {
 		return nil
 	}
+	if len(victims) == 0 {
+		return fmt.Errorf("exhaust cgroup %s: it has no process", sub)
+	}
+	preferred := first(victims)
+	adjust, err := adjustment(preferred)
+	if err != nil {
+		return fmt.Errorf("exhaust cgroup %s: %w", sub, err)
+	}
+	if err := setAdjustment(preferred, mostLikely); err != nil {
+		return fmt.Errorf("exhaust cgroup %s: %w", sub, err)
+	}
+	defer func() { _ = setAdjustment(preferred, adjust) }() // it is dead, as a rule
 	return feed(ctx, dir, agent, victims)
+}
+
+// first is the process that is number 1 of its PID namespace; the oldest where
+// none is.
+func first(pids []int) int {
+	for _, pid := range pids {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			continue
+		}
+		_, line, _ := strings.Cut(string(raw), "\nNSpid:")
+		line, _, _ = strings.Cut(line, "\n")
+		if ids := strings.Fields(line); len(ids) > 0 && ids[len(ids)-1] == "1" {
+			return pid
+		}
+	}
+	return slices.Min(pids)
+}
+
+// Bounds of a process's oom_score_adj (proc_pid_oom_score_adj(5)).
+const mostLikely, never = 1000, -1000
+
+func adjustment(pid int) (int, error) {
+	words := readWords(fmt.Sprintf("/proc/%d", pid), "oom_score_adj")
+	if len(words) != 1 {
+		return 0, fmt.Errorf("process %d is gone", pid)
+	}
+	return strconv.Atoi(words[0])
+}
+
+func setAdjustment(pid, value int) error {
+	return write(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.Itoa(value))
 }
 
 // feed runs the eater in a group until one of the victims is gone.
@@ -132,8 +184,7 @@ func feed(ctx context.Context, dir, agent string, victims []int) error {
 // exempt keeps a process from the OOM killer (proc_pid_oom_score_adj(5)), where we
 // may: without CAP_SYS_RESOURCE it stays as likely a victim as any.
 func exempt(pid int) error {
-	const never = "-1000"
-	if err := write(fmt.Sprintf("/proc/%d/oom_score_adj", pid), never); err != nil && !errors.Is(err, os.ErrPermission) {
+	if err := setAdjustment(pid, never); err != nil && !errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("exempt the memory eater from the OOM killer: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@
 // else of the host in sight.
 //
 //	<root>                the node's own files; persistent
+//	  var/disk            a file system of its own, where it has one: what it writes
 //	  usr bin lib ...     the host's, read-only
 //	  opt/workbench/bin   the workbench binary under the names of its roles
 //	  proc sys dev run    the node's own kernel views; gone with the node
@@ -41,6 +42,7 @@ type Root struct {
 	Dir     string   `json:"dir"` // on the host
 	Binds   []Bind   `json:"binds"`
 	Cgroups []Cgroup `json:"cgroups"`
+	Disk    *Disk    `json:"disk,omitempty"` // nil where all is in Dir
 }
 
 // systemDirs are the directories of the host that a node shows read-only:
@@ -56,7 +58,7 @@ func (r Root) Enter() error {
 	if err := unix.Mount(r.Dir, r.Dir, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("bind root %s: %w", r.Dir, err)
 	}
-	steps := []func() error{r.system, r.kernel, r.cgroups, r.devices, r.binds, r.pivot}
+	steps := []func() error{r.system, r.kernel, r.cgroups, r.devices, r.binds, r.disk, r.pivot}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err

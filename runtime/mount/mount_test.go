@@ -3,6 +3,7 @@ package mount
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"workbench/runtime/disk"
 	"workbench/test/require"
 )
 
@@ -37,7 +39,8 @@ type sight struct {
 	Tool      string   // content of a bound file
 	Errors    map[string]string
 	Mounts    string
-	Propagate bool // mounts are shared
+	Propagate bool              // mounts are shared
+	Disk      map[string]string // content of files of directories on the disk
 }
 
 func enterAndLook() error {
@@ -64,6 +67,18 @@ func enterAndLook() error {
 	for _, file := range []string{"/usr/written", "/opt/tools/written", "/srv/written", "/run/written", "/tmp/written", "/etc/written"} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			s.Errors[file] = err.Error()
+		}
+	}
+	if root.Disk != nil {
+		s.Disk = map[string]string{}
+		for _, file := range []string{"/data/before", "/data/written", "/layers/1/file", "/layers/written"} {
+			content, _ := os.ReadFile(file)
+			s.Disk[file] = string(content)
+		}
+		for _, file := range []string{"/data/written", "/layers/written"} {
+			if err := os.WriteFile(file, []byte("on disk"), 0o600); err != nil {
+				return err
+			}
 		}
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -184,6 +199,37 @@ func TestRelink(t *testing.T) {
 		}
 		if to, err := os.Readlink(target); err != nil || to != "usr/bin" {
 			t.Errorf("the link that was %q leads to %q, %v", before, to, err)
+		}
+	}
+}
+
+func TestDisk(t *testing.T) {
+	require.Disks(t)
+	dir := t.TempDir()
+	d, err := disk.Open(t.Context(), filepath.Join(dir, "disk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	root := filepath.Join(dir, "root")
+	if err := errors.Join(os.MkdirAll(root+"/data", 0o700), os.MkdirAll(root+"/layers/1", 0o700), os.WriteFile(root+"/layers/1/file", []byte("given"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	before := ""
+	for range 2 {
+		s, err := look(t, Root{Dir: root, Disk: &Disk{Device: d.Device, Options: disk.Options, At: "/var/disk", Dirs: []string{"/data"}, Linked: []string{"/layers"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"/data/before": "", "/data/written": before, "/layers/1/file": "given", "/layers/written": before}
+		if !maps.Equal(s.Disk, want) {
+			t.Errorf("the disk has %v, want %v", s.Disk, want)
+		}
+		before = "on disk" // as the first has left it
+	}
+	for _, file := range []string{"data/written", "layers/written"} {
+		if _, err := os.Stat(filepath.Join(root, file)); err == nil {
+			t.Errorf("%s was written to the root, not to the disk", file)
 		}
 	}
 }

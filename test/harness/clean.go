@@ -53,6 +53,7 @@ func (l *Lab) leftovers() []string {
 			found = append(found, "mount "+line)
 		}
 	}
+	found = append(found, l.disks()...)
 	found = append(found, l.sockets()...)
 	after := Snapshot(l.t)
 	found = append(found, changes("link", l.before.Links, after.Links)...)
@@ -64,6 +65,28 @@ func (l *Lab) leftovers() []string {
 		found = append(found, p.String())
 	}
 	return found
+}
+
+// disks are loop devices with a file of the lab. The kernel lets go of one a moment
+// after the last process that saw its mount.
+func (l *Lab) disks() (found []string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(settle); ; <-tick.C {
+		found = nil
+		backing, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		for _, file := range backing {
+			if raw, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(raw), l.Dir()+"/") {
+				found = append(found, "loop device "+strings.Split(file, "/")[3]+" of "+strings.TrimSpace(string(raw)))
+			}
+		}
+		if len(found) == 0 || time.Now().After(deadline) {
+			return found
+		}
+	}
 }
 
 // groupDirs are the lab's control groups, in any hierarchy.

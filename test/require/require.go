@@ -36,6 +36,17 @@ func Programs(t testing.TB, names ...string) {
 	}
 }
 
+// Disks skips the test like Root, and where this machine cannot make a disk of a
+// file.
+func Disks(t testing.TB) {
+	t.Helper()
+	Root(t)
+	Programs(t, "mkfs.ext4")
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		decide(t, "needs loop devices: "+err.Error())
+	}
+}
+
 // Lab skips the test like Root, and where this machine cannot run a lab of
 // that many nodes.
 func Lab(t testing.TB, nodes int) {

@@ -25,6 +25,8 @@ type Lab interface {
 	Act(ctx context.Context, r api.Request) error
 	Inject(ctx context.Context, r api.FaultRequest) (event.FaultInjected, error)
 	Heal(ctx context.Context, r api.HealRequest) (api.Healed, error)
+	// Hold begins a run; its faults do not outlive it.
+	Hold(ctx context.Context, r api.RunRequest) (held context.Context, release func(), err error)
 	Tell(ctx context.Context, body event.Body) error
 }
 
@@ -120,6 +122,11 @@ func (r *run) fits() error {
 
 func (r *run) perform(ctx context.Context) error {
 	name, meta := r.Scenario.Metadata.Name, r.Scenario.Metadata
+	ctx, release, err := r.Lab.Hold(ctx, api.RunRequest{Run: r.id, Name: name, Owner: r.Owner})
+	if err != nil {
+		return err
+	}
+	defer release()
 	state := event.ScenarioState{Run: r.id, Name: name, Title: meta.Title, Phase: event.ScenarioRunning, Steps: len(r.Scenario.Spec.Steps), Owner: r.Owner}
 	if err := r.Lab.Tell(ctx, state); err != nil {
 		return fmt.Errorf("record the run: %w", err)
@@ -127,15 +134,16 @@ func (r *run) perform(ctx context.Context) error {
 	r.Say(strings.TrimSuffix(name+": "+meta.Title, ": "))
 	timeout := r.Scenario.Timeout()
 	bounded, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done within the scenario's %v", timeout))
-	err := r.steps(bounded)
+	err = r.steps(bounded)
 	cancel()
 	err = errors.Join(err, r.mend(ctx))
 	r.recoveries()
 	state.Phase = event.ScenarioPassed
 	switch {
 	case ctx.Err() != nil:
-		state.Phase, state.Detail = event.ScenarioAborted, "interrupted; the faults are healed"
-		err = errors.Join(errors.New("interrupted"), err)
+		why := Interruption(ctx)
+		state.Phase, state.Detail = event.ScenarioAborted, why.Error()+"; the faults are healed"
+		err = errors.Join(why, err)
 	case err != nil:
 		state.Phase, state.Detail = event.ScenarioFailed, err.Error()
 	}
@@ -146,6 +154,15 @@ func (r *run) perform(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("record the run: %w", told))
 	}
 	return err
+}
+
+// Interruption is why a run was cut short whose context ended.
+func Interruption(ctx context.Context) error {
+	var stopped *api.Stopped
+	if errors.As(context.Cause(ctx), &stopped) {
+		return stopped
+	}
+	return errors.New("interrupted")
 }
 
 // steps prepares the lab and does all steps.

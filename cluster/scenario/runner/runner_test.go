@@ -28,6 +28,7 @@ type lab struct {
 	faults   int
 	verdict  event.FaultVerdict
 	inactive bool // nothing follows from faults
+	stop     func(by string)
 }
 
 func newLab() *lab {
@@ -83,6 +84,14 @@ func (l *lab) Follow(ctx context.Context, _ uint64, emit func([]event.Event)) er
 func (l *lab) Act(_ context.Context, r api.Request) error {
 	l.note("act " + r.Verb + " " + r.Target)
 	return nil
+}
+
+func (l *lab) Hold(ctx context.Context, _ api.RunRequest) (context.Context, func(), error) {
+	held, cancel := context.WithCancelCause(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stop = func(by string) { cancel(&api.Stopped{By: by}) }
+	return held, func() { cancel(nil) }, nil
 }
 
 func (l *lab) note(text string) {
@@ -238,6 +247,18 @@ func TestAborts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestIsStopped asks a run to stop, as another process may.
+func TestIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab()
+		time.AfterFunc(3*time.Second, func() { l.stop("ada") })
+		err := l.run(t.Context(), t, "  - fault: kill c1\n  - after: 1h\n")
+		if err == nil || !strings.Contains(err.Error(), "stopped by ada") || !slices.Contains(l.did, "heal f1") || l.phase() != event.ScenarioAborted {
+			t.Errorf("got %v, %q, %s", err, l.did, l.phase())
+		}
+	})
 }
 
 func TestRefuses(t *testing.T) {

@@ -128,14 +128,14 @@ func (r *run) apply(ctx context.Context, manifests string) error {
 	return r.Kubectl(ctx, manifests, "apply", "-f", "-")
 }
 
-// inject begins a fault, which has to land. It lasts no longer than the scenario
-// may, so that nothing stays broken if this process is killed.
+// inject begins a fault, which has to land. It ends with the run, and lasts no
+// longer than the scenario may.
 func (r *run) inject(ctx context.Context, text, name string) (string, error) {
 	kind, _, _ := strings.Cut(text, " ")
 	if k, _ := fault.KindOf(kind); !k.Once && !strings.Contains(text, "--for") {
 		text += " --for " + r.Scenario.Timeout().String()
 	}
-	f, err := r.Lab.Inject(ctx, api.FaultRequest{Text: text, Owner: r.Owner, Yes: true})
+	f, err := r.Lab.Inject(ctx, api.FaultRequest{Text: text, Owner: r.Owner, Run: r.id, Yes: true})
 	if err != nil {
 		return "", err
 	}
