@@ -22,7 +22,6 @@ import (
 // TestFaults breaks a lab in every way there is, looks at each from elsewhere
 // than the lab does, and heals it.
 func TestFaults(t *testing.T) {
-	t.Parallel()
 	lab := harness.Up(t, harness.Opts{ControlPlanes: 3, Workers: 2})
 	lab.Apply(faultWorkload)
 	lab.Await("the workload to be ready", func(w *state.World) bool { return allReady(w, "target", 2) && allReady(w, "toolbox", 2) })

@@ -67,7 +67,6 @@ spec:
 
 // TestLabFile boots a lab from a file and finds in the cluster what it asks for.
 func TestLabFile(t *testing.T) {
-	t.Parallel()
 	lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 2})
 	lab.Must("up", "--detach", "-f", labFile(t, strings.ReplaceAll(everything, "UPSTREAM", outside(t))))
 	w := whole(lab)

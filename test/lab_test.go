@@ -2,9 +2,9 @@
 // kubelets, real containers. Every test ends by asserting that no process,
 // namespace, mount, control group or listener is left.
 //
-// Tests that can share a lab are subtests of one: booting is what takes the time.
-// The long ones, each with a lab of its own, run beside each other: most of their
-// time they wait.
+// Tests run one after another, and those that can share a lab are subtests of
+// one: booting is what takes the time. Beside each other they would be quicker, but
+// what they hold of delays, leases and the pulse is true of a machine with room only.
 package test
 
 import (
@@ -17,7 +17,6 @@ import (
 
 // TestLab takes the default lab through a day of its life.
 func TestLab(t *testing.T) {
-	t.Parallel()
 	lab := harness.Up(t, harness.Opts{})
 	for _, part := range []struct {
 		name string

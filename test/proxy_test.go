@@ -153,7 +153,7 @@ func agreed(t *testing.T, lab *harness.Lab, endpoints int) {
 			return false
 		}
 		for _, n := range truth.Nodes {
-			if n.Behind() || n.Down || n.Lost || len(n.Rules) != endpoints {
+			if n.Behind() || n.Down || n.Lost || len(n.Rules) != endpoints || n.Idle {
 				return false
 			}
 			services := w.Proxy.Nodes[n.Node].Services
