@@ -25,6 +25,10 @@ spec:
   failureDetection: kubernetes
   featureGates: {ContextualLogging: true}
   dns: {upstream: "UPSTREAM"}
+  images:
+    registries:
+      registry.lab:5000: {url: "http://10.20.0.101:5001"}
+      down.lab: {url: "http://10.20.0.101:5009"}
   components:
     kubelet: {extraArgs: {max-pods: "20"}}
     kube-scheduler:
@@ -115,6 +119,7 @@ func TestLabFile(t *testing.T) {
 		{"RunsStaticPods", testStaticPods},
 		{"KeepsVolumes", testStorage},
 		{"KeepsConnectionsToASlowAPI", testSlowAPI},
+		{"LoadsAndPullsImages", testImages},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
 	}

@@ -196,7 +196,7 @@ func (m *app) healAll() tea.Cmd {
 
 // faultLab is what faults can name now.
 func (m *app) faultLab() fault.Lab {
-	lab := fault.Lab{Nodes: m.world.Topology.Nodes}
+	lab := fault.Lab{Nodes: m.world.Topology.Nodes, Runs: fault.RunsOf(m.world)}
 	for _, n := range lab.Nodes {
 		lab.Pods = append(lab.Pods, m.world.Kube.PodsOn(n.Name)...)
 	}

@@ -15,10 +15,10 @@ import (
 // each of which is stepLine as it is done.
 type OperationRequest struct {
 	// Verb is etcd.{members,status,move-leader,defrag,compact,snapshot,restore,
-	// add-learner,promote,remove}, node.{add,remove} or
+	// add-learner,promote,remove}, node.{add,remove}, image.{load,list,rm} or
 	// scene.save.
 	Verb string `json:"verb"`
-	// Target is a node, or the name of a scene; "" where the verb chooses one or means all.
+	// Target is a node, or the name of a scene or an image; "" where the verb chooses one or means all.
 	Target string `json:"target,omitempty"`
 	// Revision to compact to; 0 is the newest.
 	Revision int64 `json:"revision,omitempty"`
@@ -29,6 +29,8 @@ type OperationRequest struct {
 	MemoryBytes int64      `json:"memoryBytes,omitempty"`
 	// File is the absolute path of a snapshot.
 	File string `json:"file,omitempty"`
+	// Image is one that is in the pool and becomes the lab's.
+	Image *event.ImageLoaded `json:"image,omitempty"`
 	// Yes says that its dangers are known.
 	Yes bool `json:"yes,omitempty"`
 }

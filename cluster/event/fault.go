@@ -41,6 +41,8 @@ type FaultInjected struct {
 	Nodes      []string `json:"nodes,omitempty"`
 	Components []string `json:"components,omitempty"`
 	Pods       []string `json:"pods,omitempty"`
+	// Images that the nodes lose, as pods name them.
+	Images []string `json:"images,omitempty"`
 	// Links are the directions it holds for.
 	Links []FaultLink `json:"links,omitempty"`
 	// Loss is the share of packets lost, 0 to 1.

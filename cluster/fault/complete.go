@@ -91,6 +91,11 @@ func (l Lab) follow(words []string) []string {
 		if len(args) == 0 {
 			return l.components()
 		}
+	case ImageGone:
+		if len(args) == 0 {
+			return l.Pods
+		}
+		return append(l.names(), flags...)
 	case PodKill, PodOOM:
 		if len(args) == 0 {
 			return l.Pods

@@ -140,6 +140,9 @@ func Consequence(f event.FaultInjected) string {
 // About names what a fault is about: nodes, components, pods, or links.
 func About(f event.FaultInjected) string {
 	targets := slices.Concat(f.Nodes, f.Components, f.Pods)
+	if len(f.Images) > 0 {
+		targets = []string{strings.Join(f.Images, ", ") + " on " + strings.Join(f.Nodes, ", ")}
+	}
 	if len(f.Links) > 0 {
 		targets = append(targets, linkNames(f.Links)...)
 	}
@@ -161,6 +164,22 @@ func linkNames(links []event.FaultLink) []string {
 		case l.From < l.To:
 			out = append(out, l.From+"-"+l.To)
 		}
+	}
+	return out
+}
+
+// RunsOf is where the pods of a world run, and their images.
+func RunsOf(w *state.World) map[string]Run {
+	out := map[string]Run{}
+	for key, pod := range w.Kube.Pods {
+		if pod.Node == "" {
+			continue
+		}
+		run := Run{Node: pod.Node}
+		for _, c := range pod.Containers {
+			run.Images = append(run.Images, c.Image)
+		}
+		out[key] = run
 	}
 	return out
 }

@@ -22,7 +22,7 @@ var (
 )
 
 func lab() Lab {
-	l := Lab{Pods: []string{"demo/web-1", "demo/web-2", "kube-system/coredns-1"}}
+	l := Lab{Pods: []string{"demo/web-1", "demo/web-2", "kube-system/coredns-1"}, Runs: map[string]Run{"demo/web-1": {"w2", []string{"web:2", "proxy:1"}}}}
 	for i := range 3 {
 		l.Nodes = append(l.Nodes, event.TopologyNode{Name: fmt.Sprintf("c%d", i+1), Role: event.ControlPlane, Components: control})
 	}
@@ -79,6 +79,7 @@ var texts = []string{
 	"rate w1 10mbit", "rate w1 c1 2mbit", "rate w1 1gbit", "partition c1/c2,c3,w*", "outside w1", "loss w1 outside 5%",
 	"kill w1", "stop w1", "freeze w1", "kill c1/etcd", "freeze c1/etcd", "crashloop c1/etcd", "squeeze w1 memory 300Mi", "squeeze w1 memory 1Gi cpu 0.5",
 	"disk-full w1", "disk-full w1,w2 --leave 50Mi", "cordon w1", "drain w1,w2", "cert-expire w1", "cert-expire c1/etcd,c2",
+	"image-gone web:2", "image-gone demo/web-1", "image-gone web:2 w1",
 }
 
 // TestOrderDoesNotMatter renders random sets in random orders, and takes faults

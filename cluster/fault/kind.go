@@ -49,6 +49,7 @@ const (
 	Drain     = "drain"
 	PodKill   = "pod-kill"
 	PodOOM    = "pod-oom"
+	ImageGone = "image-gone"
 
 	EtcdLoseDisk = "etcd-lose-disk"
 	EtcdCorrupt  = "etcd-corrupt"
@@ -76,6 +77,7 @@ func kinds() []Kind {
 		{Word: EtcdLoseDisk, Usage: "A", Text: "the data directory of its etcd member is emptied; healing replaces the member", parse: (*parser).nodes},
 		{Word: EtcdCorrupt, Usage: "A", Text: "a byte of its etcd member's write-ahead log is inverted; healing replaces the member", parse: (*parser).nodes},
 		{Word: CertExpire, Usage: "A | A/COMPONENT", Text: "its certificates expired an hour ago, and it starts anew with them", parse: (*parser).process},
+		{Word: ImageGone, Usage: "IMAGE | NAMESPACE/POD [A]", Text: "the node loses the image and cannot pull it: what runs stays, what starts fails", parse: (*parser).image},
 		{Word: PodKill, Usage: "NAMESPACE/POD", Text: "SIGKILL to every container of the pod, behind the kubelet's back", Once: true, parse: (*parser).pods},
 		{Word: PodOOM, Usage: "NAMESPACE/POD", Text: "the kernel's OOM killer ends a container of the pod", Once: true, parse: (*parser).pods},
 	}

@@ -205,6 +205,17 @@ func (p *parser) pods(r *Request) {
 	p.slashed(r.Targets, "pod, such as default/web-1")
 }
 
+// image reads an image, or a pod for those that it uses, and nodes.
+func (p *parser) image(r *Request) {
+	r.Targets = []string{p.next("the image or pod")}
+	if strings.ContainsAny(r.Targets[0], "<>|=\"'`, ") {
+		p.fail("%q is no image", r.Targets[0])
+	}
+	if len(p.words) > 0 {
+		r.On = p.list(p.next("the node"))
+	}
+}
+
 func (p *parser) slashed(targets []string, what string) {
 	for _, t := range targets {
 		if head, tail, ok := strings.Cut(t, "/"); !ok || head == "" || tail == "" || strings.Contains(tail, "/") {

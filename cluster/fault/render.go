@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -17,7 +18,11 @@ type Desired struct {
 	Links      []event.LinkCondition
 	Nodes      []NodeCondition
 	Components []ComponentCondition
+	Images     []ImageCondition
 }
+
+// ImageCondition is an image that faults take from a node.
+type ImageCondition struct{ Node, Image string }
 
 // NodeCondition is what faults want of a node.
 type NodeCondition struct {
@@ -53,6 +58,7 @@ type ComponentCondition struct {
 func Render(faults []event.FaultInjected) Desired {
 	links := map[event.FaultLink]*combined{}
 	nodes, components := map[string]*NodeCondition{}, map[string]*ComponentCondition{}
+	images := map[ImageCondition]bool{}
 	for _, f := range faults {
 		for _, l := range f.Links {
 			if links[l] == nil {
@@ -61,10 +67,18 @@ func Render(faults []event.FaultInjected) Desired {
 			links[l].add(f)
 		}
 		for _, name := range f.Nodes {
+			if f.Kind == ImageGone {
+				break // nothing of the node itself
+			}
 			if nodes[name] == nil {
 				nodes[name] = &NodeCondition{Node: name}
 			}
 			nodes[name].add(f)
+		}
+		for _, image := range f.Images {
+			for _, name := range f.Nodes {
+				images[ImageCondition{name, image}] = true
+			}
 		}
 		for _, target := range f.Components {
 			if components[target] == nil {
@@ -83,6 +97,9 @@ func Render(faults []event.FaultInjected) Desired {
 	for _, target := range slices.Sorted(maps.Keys(components)) {
 		d.Components = append(d.Components, *components[target])
 	}
+	d.Images = slices.SortedFunc(maps.Keys(images), func(a, b ImageCondition) int {
+		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.Image, b.Image))
+	})
 	return d
 }
 
@@ -189,6 +206,17 @@ func (d Desired) Component(target string) ComponentCondition {
 	return ComponentCondition{Target: target}
 }
 
+// Gone are the images that are taken from a node.
+func (d Desired) Gone(node string) []string {
+	var out []string
+	for _, i := range d.Images {
+		if i.Node == node {
+			out = append(out, i.Image)
+		}
+	}
+	return out
+}
+
 // Link is the condition of a direction of a link.
 func (d Desired) Link(from, to string) event.LinkCondition {
 	for _, l := range d.Links {
@@ -210,6 +238,9 @@ func (d Desired) String() string {
 	}
 	for _, c := range d.Components {
 		fmt.Fprintf(&b, "component %s: %s\n", c.Target, c.text())
+	}
+	for _, i := range d.Images {
+		fmt.Fprintf(&b, "image %s: gone from %s\n", i.Image, i.Node)
 	}
 	return b.String()
 }

@@ -16,6 +16,9 @@ type Request struct {
 	Groups [][]string
 	// Targets are nodes, node/component or namespace/pod.
 	Targets []string
+	// On are the nodes that lose an image; empty means all that have it, or that of
+	// the pod.
+	On []string
 
 	Loss        float64 // 0 to 1
 	Delay       time.Duration
@@ -49,6 +52,9 @@ func (r Request) String() string {
 		}
 	default:
 		words = append(words, strings.Join(r.Targets, ","))
+		if len(r.On) > 0 {
+			words = append(words, strings.Join(r.On, ","))
+		}
 	}
 	switch r.Kind {
 	case Loss:

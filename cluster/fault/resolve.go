@@ -14,6 +14,14 @@ type Lab struct {
 	Nodes []event.TopologyNode
 	// Pods are the keys, namespace/name, of the pods that exist.
 	Pods []string
+	// Runs says, by the key of a pod, where it runs and what its images are.
+	Runs map[string]Run
+}
+
+// Run is where a pod runs, and the images of its containers.
+type Run struct {
+	Node   string
+	Images []string
 }
 
 // Resolve gives a request its targets: every name must be something in the lab,
@@ -29,6 +37,8 @@ func Resolve(r Request, lab Lab) (event.FaultInjected, error) {
 		f.Links, err = lab.links(r)
 	case Partition:
 		f.Links, err = lab.parts(r.Groups)
+	case ImageGone:
+		f.Nodes, f.Images, err = lab.images(r)
 	case PodKill, PodOOM:
 		f.Pods, err = lab.pods(r.Targets)
 	case EtcdLoseDisk, EtcdCorrupt:
@@ -187,6 +197,31 @@ func (l Lab) pods(patterns []string) ([]string, error) {
 		return nil, fmt.Errorf("no pod %q; no pod is known", strings.Join(patterns, ","))
 	}
 	return match(patterns, l.Pods, "pod")
+}
+
+// images are the images to lose, and the nodes that lose them.
+func (l Lab) images(r Request) (nodes, images []string, err error) {
+	on := r.On
+	images = r.Targets
+	if run, ok := l.Runs[r.Targets[0]]; ok {
+		images = slices.Compact(slices.Sorted(slices.Values(run.Images)))
+		if len(on) == 0 {
+			on = []string{run.Node}
+		}
+	} else if slices.Contains(l.Pods, r.Targets[0]) {
+		return nil, nil, fmt.Errorf("pod %s is on no node", r.Targets[0])
+	}
+	if len(on) == 0 {
+		on = []string{"*"}
+	}
+	var workers []string
+	for _, n := range l.Nodes {
+		if slices.Contains(n.Components, "containerd") {
+			workers = append(workers, n.Name)
+		}
+	}
+	nodes, err = match(on, workers, "node with containerd")
+	return nodes, images, err
 }
 
 // etcds are the etcd members on nodes.

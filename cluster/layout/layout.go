@@ -1,9 +1,10 @@
 // Package layout says where everything of a lab is on the host's disk.
 //
 //	<state dir>/
-//	  .images/  .programs/     shared by all labs: image store, node programs
+//	  .images/  .programs/     shared by all labs: image stores, node programs
 //	  <lab>/
 //	    lab.json               the lab: specification and API port
+//	    images.json            images that were loaded
 //	    lock  sock             held by its supervisor
 //	    cloud/sock cloud.json  the cloud's API and table
 //	    supervisor.log  journal/
@@ -58,6 +59,15 @@ func (l Lab) Group() string {
 
 // Images holds the image stores that nodes are cloned from.
 func (l Lab) Images() string { return filepath.Join(l.State, ".images") }
+
+// ImagePool holds what loaded images consist of.
+func (l Lab) ImagePool() string { return filepath.Join(l.Images(), "pool") }
+
+// ImageCache holds what was pulled from registries.
+func (l Lab) ImageCache() string { return filepath.Join(l.Images(), "cache") }
+
+// ImageList are the images that were loaded into the lab.
+func (l Lab) ImageList() string { return l.in("images.json") }
 
 // Programs holds unpacked node programs.
 func (l Lab) Programs() string { return filepath.Join(l.State, ".programs") }
@@ -119,6 +129,9 @@ func (l Lab) Loaded() string { return l.in("loaded.json") }
 // Damage says, while the file exists, why the node's etcd member has to be
 // replaced before it can take part again.
 func (l Lab) Damage(name string) string { return l.in("nodes", name, "etcd-damage") }
+
+// LostImages exists while a fault takes images from the node.
+func (l Lab) LostImages(name string) string { return l.in("nodes", name, "images-lost") }
 
 // Kept holds the certificates of a node's components, by component, while a fault
 // has replaced them by expired ones.

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,19 @@ import (
 	"workbench/runtime/node"
 )
 
-const containerdSocket = "/run/containerd/containerd.sock"
+// ContainerdSocket is where containerd answers in a node.
+const ContainerdSocket = "/run/containerd/containerd.sock"
+
+// registriesDir is where containerd is told where registries are asked.
+const registriesDir = "/etc/containerd/certs.d"
+
+// RegistryPort is where the supervisor answers containerd for all registries, at
+// the fabric's gateway.
+const RegistryPort = 5000
+
+// RegistryToken is a placeholder for that by which the supervisor knows the
+// containerd of a node from a pod.
+const RegistryToken = "@REGISTRY_TOKEN@"
 
 // SandboxImage is the image of pod sandboxes; it comes with the workbench.
 const SandboxImage = "workbench.local/pause:1"
@@ -24,7 +37,7 @@ func (b builder) balancer() node.Component {
 }
 
 func containerd() node.Component {
-	return component("containerd", grace, node.Probe{Kind: "unix", Target: containerdSocket}, "--config=/etc/containerd/config.toml")
+	return component("containerd", grace, node.Probe{Kind: "unix", Target: ContainerdSocket}, "--config=/etc/containerd/config.toml")
 }
 
 // containerdFiles follow containerd's docs/cri/config.md, version 3.
@@ -33,6 +46,13 @@ func containerd() node.Component {
 // score. NRI is off: nothing here uses it. Without its CRI plugins containerd
 // is of no use to a kubelet, so it must not start as if it were ready.
 func (b builder) containerdFiles(files map[string]File) {
+	files[registriesDir+"/_default/hosts.toml"] = File{Mode: 0o600, Content: fmt.Sprintf(`# Every registry is asked through the supervisor: the node has no route out.
+server = "http://%s"
+capabilities = ["pull", "resolve"]
+
+[header]
+  X-Workbench-Node = "%s"
+`, netip.AddrPortFrom(b.lab.Spec.Network.Gateway(), RegistryPort), RegistryToken)}
 	files["/etc/containerd/config.toml"] = File{Mode: 0o644, Content: `version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
@@ -40,14 +60,14 @@ required_plugins = ["io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime
 disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp"]
 
 [grpc]
-  address = "` + containerdSocket + `"
+  address = "` + ContainerdSocket + `"
 
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "` + SandboxImage + `"
   [plugins."io.containerd.cri.v1.images".registry]
-    config_path = "/etc/containerd/certs.d"
+    config_path = "` + registriesDir + `"
 
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
@@ -110,7 +130,7 @@ evictionPressureTransitionPeriod: %[9]s
 serializeImagePulls: false
 nodeStatusUpdateFrequency: %[5]s
 nodeLeaseDurationSeconds: %[6]d
-`, pkiDir, Domain, b.dnsIP(), containerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()), staticpod.Dir, DiskReserve, b.detection.PressureTransition)
+`, pkiDir, Domain, b.dnsIP(), ContainerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()), staticpod.Dir, DiskReserve, b.detection.PressureTransition)
 	c.WriteString(reserved(n))
 	if len(n.Taints) > 0 {
 		c.WriteString("registerWithTaints:\n")

@@ -21,6 +21,7 @@ func TestKindsOfTheGrammar(t *testing.T) {
 	other := map[string]string{
 		fault.Delay: "delay w1 c1 80ms", fault.Rate: "rate w1 c1 10mbit", fault.CutOff: "outside w1", fault.Squeeze: "squeeze w1 cpu 0.2",
 		fault.Cordon: "cordon w1", fault.Drain: "drain w1", fault.PodKill: "pod-kill default/web", fault.PodOOM: "pod-oom default/web",
+		fault.ImageGone:    "image-gone web:1 w1",
 		fault.EtcdLoseDisk: "etcd-lose-disk c1", fault.EtcdCorrupt: "etcd-corrupt c1",
 		fault.DiskFull: "disk-full w1",
 	}

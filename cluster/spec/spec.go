@@ -52,6 +52,8 @@ type Spec struct {
 	Addons Addons `json:"addons"`
 	// DNS says how names outside of the cluster resolve.
 	DNS DNS `json:"dns"`
+	// Images says where they are pulled from.
+	Images Images `json:"images"`
 	// Components are extra arguments by component; see ComponentNames.
 	Components map[string]Component `json:"components,omitempty"`
 }
@@ -129,6 +131,22 @@ type Addons struct {
 	Storage bool `json:"storage"`
 	// Metrics is metrics-server, for kubectl top and the HorizontalPodAutoscaler.
 	Metrics bool `json:"metrics"`
+}
+
+// Images says where images are pulled from.
+type Images struct {
+	// Registries by the host in image names, with its port; those that are not
+	// asked at https://HOST.
+	Registries map[string]Registry `json:"registries,omitempty"`
+}
+
+// Registry is where a registry is asked.
+type Registry struct {
+	// URL is http or https, a host and a port; https://HOST where it is empty. An
+	// address of the lab's own networks is asked within the lab.
+	URL string `json:"url,omitempty"`
+	// Insecure says that its certificate is not checked.
+	Insecure bool `json:"insecure,omitempty"`
 }
 
 // Component configures one component on every node that runs it.

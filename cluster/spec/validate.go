@@ -49,6 +49,7 @@ var (
 	detectionPath   = specPath.child("failureDetection")
 	featureGatePath = specPath.child("featureGates")
 	componentsPath  = specPath.child("components")
+	registriesPath  = specPath.child("images").child("registries")
 )
 
 func (c *checker) check() {
@@ -65,6 +66,7 @@ func (c *checker) check() {
 	c.checkFeatureGates()
 	c.checkDNS()
 	c.checkComponents()
+	c.checkRegistries()
 }
 
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)

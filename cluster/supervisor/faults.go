@@ -183,7 +183,7 @@ func clean(text string) string {
 
 // faultLab is what a fault can name.
 func faultLab(w *state.World) fault.Lab {
-	lab := fault.Lab{Nodes: w.Topology.Nodes}
+	lab := fault.Lab{Nodes: w.Topology.Nodes, Runs: fault.RunsOf(w)}
 	for key := range w.Kube.Pods {
 		lab.Pods = append(lab.Pods, key)
 	}

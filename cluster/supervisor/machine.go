@@ -36,6 +36,7 @@ type machine struct {
 	// What faults have in force on it; guarded by faults.turn.
 	limits     cgroup.Limits
 	components map[string]fault.ComponentCondition
+	gone       []string // images
 }
 
 // sampleEvery is the interval of usage samples of a node.
@@ -68,6 +69,7 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 		if c, ok := e.Body.(event.ComponentState); ok && c.State == event.ComponentStarted {
 			s.faults.poke() // a new process is not frozen yet
 		}
+		s.followContainerd(e.Body)
 	})
 	if err != nil {
 		return err
@@ -342,6 +344,7 @@ func (s *Supervisor) resumeNode(ctx context.Context, name string) error {
 		return err
 	}
 	s.rec.Emit(event.NodeState{Node: name, State: event.NodeRunning, PID: m.handle.PID, Cause: "resumed by a user"})
+	s.sources.Go(func() { s.giveImages(s.background, name) })
 	return m.handle.Reassert(ctx)
 }
 

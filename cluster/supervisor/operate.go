@@ -51,13 +51,16 @@ func operations() map[string]func(*operation, context.Context) error {
 		"etcd.promote":     (*operation).promote,
 		"etcd.remove":      (*operation).removeMember,
 		"scene.save":       (*operation).saveScene,
+		"image.load":       (*operation).loadImage,
+		"image.list":       (*operation).listImages,
+		"image.rm":         (*operation).removeImage,
 		"node.add":         (*operation).addNode,
 		"node.remove":      (*operation).removeNode,
 	}
 }
 
 // looks are the operations that change nothing, which the journal need not know.
-var looks = []string{"etcd.members", "etcd.status"}
+var looks = []string{"etcd.members", "etcd.status", "image.list"}
 
 // Operate implements api.Operations. It goes on when the client leaves: half of
 // an operation is worse than either.

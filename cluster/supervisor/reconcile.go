@@ -112,7 +112,10 @@ func (s *Supervisor) reconcileNode(n plan.Node, d fault.Desired) error {
 	if err := s.reconcileNodeDisk(n.Name, m, want); err != nil {
 		return fmt.Errorf("disk of %s: %w", n.Name, err)
 	}
-	return s.reconcileProcesses(n, m, d)
+	if err := s.reconcileProcesses(n, m, d); err != nil {
+		return err
+	}
+	return s.reconcileImages(n, m, d)
 }
 
 func (s *Supervisor) setDowned(name string, down bool) {

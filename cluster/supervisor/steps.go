@@ -163,7 +163,7 @@ func (s *Supervisor) makeRoot(ctx context.Context, n plan.Node) error {
 			return err
 		}
 	}
-	given := strings.NewReplacer(append(s.reservations(n), plan.DiskReserve, evictionOf(s.openDisk(ctx, n)))...)
+	given := strings.NewReplacer(append(s.placeholders(n), plan.DiskReserve, evictionOf(s.openDisk(ctx, n)))...)
 	for path, f := range n.Files {
 		content := given.Replace(f.Content)
 		if err := replace(root, path, []byte(content), os.FileMode(f.Mode)); err != nil {
@@ -234,6 +234,9 @@ func (s *Supervisor) startLab() error {
 	if err := s.startNames(); err != nil {
 		return err
 	}
+	if err := s.serveImages(); err != nil {
+		return err
+	}
 	s.listener, err = net.Listen("tcp", s.current().Topology.APIAddress)
 	if err != nil {
 		return fmt.Errorf("listen for kubectl on %s: %w; another program has the lab's port: end it, or give the lab another one: workbench up --api-port PORT",
@@ -262,7 +265,13 @@ func (s *Supervisor) startComponent(ctx context.Context, n plan.Node, name strin
 	if err := m.handle.Start(ctx, c); err != nil {
 		return err
 	}
-	return s.awaitComponent(ctx, n.Name, name, m.handle.PID)
+	if err := s.awaitComponent(ctx, n.Name, name, m.handle.PID); err != nil {
+		return err
+	}
+	if name == containerdComponent {
+		s.giveImages(ctx, n.Name)
+	}
+	return nil
 }
 
 // startDamaged starts etcd of a node whose member has to be replaced: that is done
@@ -326,11 +335,12 @@ func (s *Supervisor) awaitNodeReady(ctx context.Context, name string) error {
 	return nil
 }
 
-// reservations fill the placeholders in a kubelet's configuration: what the
-// machine has beyond the node's limits.
-func (s *Supervisor) reservations(n plan.Node) []string {
+// placeholders are what fills those in a node's files: what the machine has beyond
+// the node's limits, and the token of its containerd.
+func (s *Supervisor) placeholders(n plan.Node) []string {
 	cpus, memory := machineSize()
 	return []string{
+		plan.RegistryToken, s.registryToken,
 		plan.ReservedCPU, fmt.Sprintf("%dm", max(0, int64(cpus)*1000-int64(float64(n.CPUs)*1000))),
 		plan.ReservedMemory, fmt.Sprintf("%d", max(0, memory-int64(n.Memory))),
 	}

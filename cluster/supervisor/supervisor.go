@@ -9,6 +9,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -79,6 +80,9 @@ type Supervisor struct {
 	nodes    map[string]*machine
 	starting map[string]bool // nodes that a request is starting
 	disks    map[string]nodeDisk
+
+	images        images
+	registryToken string
 
 	faults *faults
 	script runs // the scenario or campaign that runs
@@ -180,7 +184,7 @@ func open(cfg Config) (*Supervisor, error) {
 	}
 	s := &Supervisor{
 		place: cfg.Place, log: cfg.Log, versions: cfg.Versions, saved: saved, plan: p, replanned: make(chan struct{}), rec: newRecorder(j, h, cfg.Log), proxyMode: saved.Lab.Spec.Network.ProxyMode,
-		nodes: map[string]*machine{}, starting: map[string]bool{}, disks: map[string]nodeDisk{}, faults: newFaults(),
+		nodes: map[string]*machine{}, starting: map[string]bool{}, disks: map[string]nodeDisk{}, faults: newFaults(), registryToken: rand.Text(),
 		traces: traces{open: map[string]openTrace{}},
 	}
 	peers := []peer{{event.Outside, p.Gateway.Addr()}}

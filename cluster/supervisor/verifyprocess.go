@@ -44,6 +44,8 @@ func (s *Supervisor) verifyNode(a activeFault, name string) finding {
 		return inconclusive("it does not run; the fault comes with it when it starts")
 	}
 	switch a.Kind {
+	case fault.ImageGone:
+		return s.verifyImages(a, name)
 	case fault.Squeeze:
 		return verifySqueeze(a, m)
 	case fault.DiskFull:

@@ -183,7 +183,7 @@ func claim(ctx context.Context, client *api.Client, place layout.Lab) error {
 		if err := down(ctx, client, place); err != nil && !errors.Is(err, api.ErrNotRunning) {
 			return fmt.Errorf("stop what an earlier demo left: %w", err)
 		}
-		if err := discard(place); err != nil {
+		if err := discard(ctx, place); err != nil {
 			return fmt.Errorf("remove what an earlier demo left: %w", err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -196,8 +196,8 @@ func claim(ctx context.Context, client *api.Client, place layout.Lab) error {
 }
 
 // discard deletes a lab that is down, also one that was never described.
-func discard(place layout.Lab) error {
-	if err := remove(place); err == nil {
+func discard(ctx context.Context, place layout.Lab) error {
+	if err := remove(ctx, place); err == nil {
 		return nil
 	}
 	return os.RemoveAll(place.Dir())
@@ -219,7 +219,7 @@ func leave(ctx context.Context, client *api.Client, place layout.Lab, progress i
 	}
 	if e.purge {
 		fmt.Fprintf(progress, "lab %s is gone\n", place.Name)
-		return discard(place)
+		return discard(ctx, place)
 	}
 	fmt.Fprintf(progress, "lab %s is stopped; its journal and logs are in %s until the next demo\n", place.Name, place.Dir())
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"workbench/cluster/api"
 	"workbench/cluster/layout"
+	"workbench/cluster/supervisor"
 	"workbench/runtime/cgroup"
 )
 
@@ -39,7 +40,7 @@ was acknowledged is lost, and the next up brings back the same cluster. With
 			}
 			err = down(cmd.Context(), client, place)
 			if purge && (err == nil || errors.Is(err, api.ErrNotRunning)) {
-				err = remove(place)
+				err = remove(cmd.Context(), place)
 			}
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "lab %s is down\n", place.Name)
@@ -70,7 +71,7 @@ func down(ctx context.Context, client *api.Client, place layout.Lab) error {
 }
 
 // remove deletes a lab that is down.
-func remove(place layout.Lab) error {
+func remove(ctx context.Context, place layout.Lab) error {
 	if _, err := os.Stat(place.File()); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no lab %s in %s", place.Name, place.State)
 	}
@@ -80,14 +81,18 @@ func remove(place layout.Lab) error {
 	if err := os.RemoveAll(place.Dir()); err != nil {
 		return fmt.Errorf("delete lab %s: %w", place.Name, err)
 	}
-	return removeShared(place)
+	return removeShared(ctx, place)
 }
 
-// removeShared deletes what labs share, with the last of them. It is made
-// again when it is needed.
-func removeShared(place layout.Lab) error {
+// removeShared deletes what labs share, with the last of them, and before that the
+// images that only the lab had. It is made again when it is needed.
+func removeShared(ctx context.Context, place layout.Lab) error {
 	labs, err := layout.List(place.State)
-	if err != nil || len(labs) > 0 {
+	if err != nil {
+		return err
+	}
+	if len(labs) > 0 {
+		_, err := supervisor.PruneImages(ctx, place)
 		return err
 	}
 	for _, dir := range []string{place.Images(), place.Programs()} {

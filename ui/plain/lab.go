@@ -33,6 +33,17 @@ func lab(body event.Body, before *state.World) Entry {
 		return Entry{Subject: b.Target, Tone: User, Text: with("you asked for "+b.Verb, b.Equivalent)}
 	case event.OperationStep:
 		return Entry{Subject: b.Verb, Tone: Busy, Text: b.Text}
+	case event.ImageLoaded:
+		return Entry{Subject: "image " + b.Name, Tone: Good, Text: "loaded from " + b.Source + ", " + b.Digest}
+	case event.ImagePull:
+		if b.Error != "" {
+			return Entry{Subject: "image " + b.Image, Tone: Bad, Text: with("pull for "+b.Node+" failed", b.Error)}
+		}
+		if b.Part == "manifest" {
+			return Entry{Subject: "image " + b.Image, Tone: Busy, Text: "found in its registry for " + b.Node}
+		}
+	case event.ImageRemoved:
+		return Entry{Subject: "image " + b.Name, Tone: Caution, Text: with("removed", strings.Join(b.Nodes, ", "))}
 	case event.SourceState:
 		_, lost := before.Lost[b.Source]
 		switch {

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/containerd/continuity/sysx"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,22 +44,32 @@ func (g Golden) clone(dst string) error {
 			return err
 		}
 	}
+	if err := linkTree(g.path, dst, database()); err != nil {
+		return err
+	}
+	return g.complete(dst)
+}
+
+// linkTree gives a directory, which exists, the content of another: directories
+// are made, files are hard links, databases are copies. The entry to skip is left
+// out; "" skips none.
+func linkTree(src, dst, skip string) error {
 	var directories []string // parents first
-	err = filepath.WalkDir(g.path, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(src, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(g.path, path)
+		name, err := filepath.Rel(src, path)
 		if err != nil {
 			return err
 		}
 		switch target := filepath.Join(dst, name); {
-		case name == "." || name == database():
+		case name == "." || name == skip:
 			return nil
 		case entry.IsDir():
 			directories = append(directories, name)
 			return os.Mkdir(target, 0o700)
-		case filepath.Ext(name) == ".db":
+		case filepath.Ext(name) == ".db" && skip != "":
 			return duplicate(path, target)
 		default:
 			return link(path, target)
@@ -68,11 +80,11 @@ func (g Golden) clone(dst string) error {
 	}
 	// Making entries changes a directory's time, so times are set from the leaves up.
 	for at := len(directories) - 1; at >= 0; at-- {
-		if err := likeness(filepath.Join(g.path, directories[at]), filepath.Join(dst, directories[at])); err != nil {
+		if err := likeness(filepath.Join(src, directories[at]), filepath.Join(dst, directories[at])); err != nil {
 			return err
 		}
 	}
-	return g.complete(dst)
+	return nil
 }
 
 // complete copies the main database, by whose presence a clone counts.
@@ -113,6 +125,9 @@ func duplicate(source, target string) error {
 		}
 		return errors.Join(os.Symlink(leads, target), likeness(source, target))
 	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode()&fs.ModeCharDevice != 0 { // a whiteout
+		return errors.Join(unix.Mknod(target, st.Mode, int(st.Rdev)), likeness(source, target))
+	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("copy %s: neither file nor symbolic link", source)
 	}
@@ -132,7 +147,8 @@ func duplicate(source, target string) error {
 	return errors.Join(err, out.Close(), likeness(source, target))
 }
 
-// likeness gives a file the owner, mode and time of another.
+// likeness gives a file the owner, mode, extended attributes and time of another:
+// the attributes say which directories of a layer hide those below.
 func likeness(source, target string) error {
 	info, err := os.Lstat(source)
 	if err != nil {
@@ -150,10 +166,38 @@ func likeness(source, target string) error {
 			return err
 		}
 	}
+	if err := attributes(source, target); err != nil {
+		return err
+	}
 	modified := unix.NsecToTimespec(info.ModTime().UnixNano())
 	times := []unix.Timespec{unix.NsecToTimespec(time.Now().UnixNano()), modified}
 	if err := unix.UtimesNanoAt(unix.AT_FDCWD, target, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return &fs.PathError{Op: "utimes", Path: target, Err: err}
+	}
+	return nil
+}
+
+// attributes copies extended attributes. A file system without them has none to
+// lose.
+func attributes(source, target string) error {
+	names, err := sysx.LListxattr(source)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	if err != nil {
+		return &fs.PathError{Op: "listxattr", Path: source, Err: err}
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, "security.selinux") {
+			continue // the file system's own
+		}
+		value, err := sysx.LGetxattr(source, name)
+		if err == nil {
+			err = sysx.LSetxattr(target, name, value, 0)
+		}
+		if err != nil {
+			return &fs.PathError{Op: "copy xattr " + name, Path: target, Err: err}
+		}
 	}
 	return nil
 }

@@ -15,10 +15,13 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// extractor applies a layer to a snapshot without mounting it. A snapshot without
-// parent would be bind mounted, so its source is a plain directory to extract to.
-// That way no mount can be left behind, however the process ends.
-type extractor struct{ blobs content.Provider }
+// extractor applies a layer to a directory without mounting anything: to the source
+// of the bind mount that a snapshot without parent would be. That way no mount can
+// be left behind, however the process ends.
+type extractor struct {
+	blobs content.Provider
+	opts  []archive.ApplyOpt
+}
 
 // Apply implements diff.Applier. The result describes the uncompressed layer.
 func (e extractor) Apply(ctx context.Context, blob ocispec.Descriptor, mounts []mount.Mount, _ ...diff.ApplyOpt) (_ ocispec.Descriptor, err error) {
@@ -38,7 +41,7 @@ func (e extractor) Apply(ctx context.Context, blob ocispec.Descriptor, mounts []
 
 	sum := digest.Canonical.Digester()
 	counted := &counter{reader: io.TeeReader(stream, sum.Hash())}
-	if _, err := archive.Apply(ctx, mounts[0].Source, counted); err != nil {
+	if _, err := archive.Apply(ctx, mounts[0].Source, counted, e.opts...); err != nil {
 		return ocispec.Descriptor{}, err
 	}
 	// The padding behind the last entry belongs to the layer's digest.

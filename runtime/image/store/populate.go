@@ -153,7 +153,7 @@ func (r *root) unpack(ctx context.Context, i image.Image) (digest.Digest, error)
 	}
 	for at, blob := range layers {
 		layer := rootfs.Layer{Blob: blob, Diff: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffIDs[at]}}
-		if _, err := rootfs.ApplyLayer(ctx, layer, diffIDs[:at], r.db.Snapshotter(r.name), extractor{blobs}); err != nil {
+		if _, err := rootfs.ApplyLayer(ctx, layer, diffIDs[:at], r.db.Snapshotter(r.name), extractor{blobs: blobs}); err != nil {
 			return "", fmt.Errorf("unpack layer %s: %w", blob.Digest, err)
 		}
 		if err := setLabel(ctx, blobs, blob, labels.LabelUncompressed, diffIDs[at].String()); err != nil {

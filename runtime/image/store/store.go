@@ -96,6 +96,9 @@ type Golden struct {
 // Path is the directory of the store.
 func (g Golden) Path() string { return g.path }
 
+// Blobs is the directory of the store's blobs, by algorithm and digest.
+func (g Golden) Blobs() string { return filepath.Join(g.path, contentDir(), "blobs") }
+
 // temporary is the prefix of stores being made.
 const temporary = ".golden-new-"
 

@@ -1,0 +1,113 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"workbench/cluster/plan"
+	"workbench/runtime/image"
+	"workbench/runtime/image/pull"
+)
+
+// cacheBytes bounds what was pulled, for all labs of a state directory.
+const cacheBytes = 8 << 30
+
+// serveImages answers the containerd of every node, which has no route out, for all
+// registries, until the lab goes down. It listens in the lab's network alone.
+func (s *Supervisor) serveImages() error {
+	p := s.current()
+	builtin := sync.OnceValue(builtinImages)
+	cfg := pull.Config{
+		Cache: s.place.ImageCache(), CacheBytes: cacheBytes,
+		// The golden store is made by when a node asks.
+		Blobs:      func() []string { return []string{filepath.Join(s.place.ImagePool(), "blobs"), s.golden.Blobs()} },
+		Registries: map[string]pull.Registry{},
+		Local:      func(name string) (ocispec.Descriptor, bool) { return s.localImage(name, builtin) },
+		Gone:       func(node, name string) bool { return slices.Contains(s.goneFrom(node), name) },
+		InLab:      p.Gateway.Masked().Contains,
+		DialLab: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return s.labNet.DialContext(ctx, network, address)
+		},
+		Token: s.registryToken, Node: s.nodeAt, Emit: s.rec.Emit, Log: s.log,
+	}
+	for host, r := range s.saved.Lab.Spec.Images.Registries {
+		cfg.Registries[host] = pull.Registry{URL: strings.TrimSuffix(r.URL, "/"), Insecure: r.Insecure}
+	}
+	server, err := pull.New(cfg)
+	if err != nil {
+		return err
+	}
+	var listener net.Listener
+	address := netip.AddrPortFrom(p.Gateway.Addr(), plan.RegistryPort)
+	if err := s.labNet.Do(func() error {
+		listener, err = net.Listen("tcp", address.String())
+		return err
+	}); err != nil {
+		return errors.Join(fmt.Errorf("serve images to nodes at %s: %w", address, err), server.Close())
+	}
+	s.sources.Go(func() {
+		if err := server.Serve(listener); err != nil {
+			s.log.Error("serve images", "cause", err)
+		}
+	})
+	s.sources.Go(func() {
+		<-s.background.Done()
+		if err := server.Close(); err != nil {
+			s.log.Warn("serve images", "cause", err)
+		}
+	})
+	return nil
+}
+
+// nodeAt names the node with an address.
+func (s *Supervisor) nodeAt(addr netip.Addr) string {
+	for _, n := range s.current().Nodes {
+		if n.Address == addr {
+			return n.Name
+		}
+	}
+	return addr.String()
+}
+
+// localImage finds an image that the lab has already, so that pulling it anew, as
+// imagePullPolicy Always does, needs no network.
+func (s *Supervisor) localImage(name string, builtin func() map[string]ocispec.Descriptor) (ocispec.Descriptor, bool) {
+	if strings.HasPrefix(name, image.Domain+"/") {
+		d, ok := builtin()[name]
+		return d, ok
+	}
+	loaded, err := s.place.LoadedImages()
+	if err != nil {
+		s.log.Warn("find image", "image", name, "cause", err)
+	}
+	for _, i := range loaded {
+		repository, _, _ := strings.Cut(name, "@")
+		if i.Name == name || strings.HasPrefix(i.Name, repository+":") && strings.HasSuffix(name, "@"+i.Digest) {
+			return ocispec.Descriptor{MediaType: i.MediaType, Digest: digest.Digest(i.Digest), Size: i.Length}, true
+		}
+	}
+	return ocispec.Descriptor{}, false
+}
+
+// builtinImages are the images that come with the workbench, by name.
+func builtinImages() map[string]ocispec.Descriptor {
+	out := map[string]ocispec.Descriptor{}
+	images, err := image.Builtin()
+	if err != nil {
+		return out // the golden store could not be made either
+	}
+	for _, i := range images {
+		out[i.Reference()] = i.Target()
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package pull
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/remotes"
+	"github.com/containerd/containerd/v2/core/remotes/docker"
+	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
+	"github.com/containerd/errdefs"
+)
+
+// dialTimeout bounds a connection to a registry.
+const dialTimeout = 5 * time.Second
+
+// errSlow says that a registry takes too long.
+var errSlow = errors.New("it takes too long")
+
+// upstream asks the registry of a request, with the credentials that came with it.
+func (s *Server) upstream(r *http.Request, host string) remotes.Resolver {
+	registry := s.cfg.Registries[host]
+	where := &url.URL{Scheme: "https", Host: host}
+	if host == "docker.io" {
+		where.Host = "registry-1.docker.io"
+	}
+	if registry.URL != "" {
+		if u, err := url.Parse(registry.URL); err == nil {
+			where = u
+		}
+	}
+	client := &http.Client{Transport: s.transport(registry.Insecure)}
+	authorizer := docker.NewDockerAuthorizer(docker.WithAuthClient(client), docker.WithAuthCreds(func(string) (string, string, error) {
+		user, secret, _ := r.BasicAuth()
+		return user, secret, nil
+	}))
+	return docker.NewResolver(docker.ResolverOptions{Hosts: func(string) ([]docker.RegistryHost, error) {
+		return []docker.RegistryHost{{
+			Client: client, Authorizer: authorizer, Scheme: where.Scheme, Host: where.Host, Path: "/v2",
+			Capabilities: docker.HostCapabilityPull | docker.HostCapabilityResolve,
+		}}, nil
+	}})
+}
+
+// transport connects as the host does, and to addresses of the lab within the lab.
+func (s *Server) transport(insecure bool) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	return &http.Transport{
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			if s.inLab(r.URL.Hostname()) {
+				return nil, nil
+			}
+			return http.ProxyFromEnvironment(r)
+		},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if host, _, err := net.SplitHostPort(address); err == nil && s.inLab(host) {
+				ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+				defer cancel()
+				return s.cfg.DialLab(ctx, network, address)
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
+		TLSClientConfig:       &tls.Config{InsecureSkipVerify: insecure}, //nolint:gosec // the lab file asks for it
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: 2 * s.cfg.Patience,
+		IdleConnTimeout:       10 * time.Second,
+		MaxIdleConnsPerHost:   4,
+		ForceAttemptHTTP2:     true,
+	}
+}
+
+func (s *Server) inLab(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && s.cfg.InLab(addr)
+}
+
+// explain makes of an error of a registry what a node is told.
+func (s *Server) explain(r *http.Request, req request, err error) error {
+	host := req.registry
+	var status remoteerrors.ErrUnexpectedStatus
+	asked := fmt.Errorf("%s: %w", host, reason(err))
+	_, _, credentials := r.BasicAuth()
+	switch {
+	case errdefs.IsNotFound(err):
+		return &failure{http.StatusNotFound, fmt.Errorf("%s: %s unknown", host, strings.TrimSuffix(req.kind, "s"))}
+	case errors.Is(err, docker.ErrInvalidAuthorization), errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized:
+		if credentials {
+			return asked
+		}
+		return &failure{http.StatusUnauthorized, asked}
+	case errors.Is(err, errSlow):
+		return fmt.Errorf("%s sent nothing for %v", host, s.cfg.Patience)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s did not answer within %v", host, 2*s.cfg.Patience)
+	}
+	return asked
+}
+
+// reason is an error without what containerd's client puts before it.
+func reason(err error) error {
+	text := strings.ReplaceAll(err.Error(), "failed to do request: ", "")
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}

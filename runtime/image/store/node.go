@@ -1,0 +1,327 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/diff"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/containerd/v2/pkg/labels"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/pkg/rootfs"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"google.golang.org/grpc"
+)
+
+// stateDir is containerd's root directory in a node.
+const stateDir = "/var/lib/containerd"
+
+// Node is the containerd of a node that runs.
+type Node struct {
+	client *containerd.Client
+	cri    cri.ImageServiceClient
+	root   string // the node's root file system, seen from here
+	inside string // the same with what is mounted in the node
+}
+
+// answerTimeout bounds how long a containerd may take to answer the first time.
+const answerTimeout = 10 * time.Second
+
+// OpenNode connects to a node's containerd: to its socket, as a path of this
+// process, and to its root file system.
+func OpenNode(socket, root, inside string) (*Node, error) {
+	client, err := containerd.New(socket, containerd.WithDefaultNamespace(Namespace), containerd.WithTimeout(answerTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("connect to containerd: %w", err)
+	}
+	conn, ok := client.Conn().(grpc.ClientConnInterface)
+	if !ok {
+		return nil, errors.Join(errors.New("connect to containerd: no connection"), client.Close())
+	}
+	return &Node{client: client, cri: cri.NewImageServiceClient(conn), root: root, inside: inside}, nil
+}
+
+// Close ends the connection.
+func (n *Node) Close() error { return n.client.Close() }
+
+// leaseFor is how long the parts of an image are safe from the node's garbage
+// collector while they are given.
+const leaseFor = 10 * time.Minute
+
+// Give makes an image of the pool one of the node's, as a pull would: its blobs and
+// the files of its layers become hard links of the pool's. What the node has
+// already stays. It returns once the CRI knows the image.
+func (n *Node) Give(ctx context.Context, p *Pool, name string, target ocispec.Descriptor) error {
+	if err := n.give(ctx, p, name, target); err != nil {
+		return fmt.Errorf("give image %s: %w", name, err)
+	}
+	return nil
+}
+
+func (n *Node) give(ctx context.Context, p *Pool, name string, target ocispec.Descriptor) (err error) {
+	ctx = namespaces.WithNamespace(ctx, Namespace)
+	parts, err := p.Parts(ctx, target)
+	if err != nil {
+		return err
+	}
+	ctx, done, err := n.client.WithLease(ctx, leases.WithRandomID(), leases.WithExpiration(leaseFor))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done(context.WithoutCancel(ctx))) }()
+	blobs := n.client.ContentStore()
+	for _, b := range parts.Blobs {
+		if err := n.giveBlob(ctx, p, b); err != nil {
+			return fmt.Errorf("%s %s: %w", kindOf(b), b.Digest, err)
+		}
+	}
+	label := images.SetChildrenLabels(blobs, images.FilterPlatforms(images.ChildrenHandler(blobs), platforms.Default()))
+	present := images.HandlerFunc(func(ctx context.Context, d ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+		if d.Digest != target.Digest && !contains(parts.Blobs, d.Digest) {
+			return nil, images.ErrSkipDesc // of another platform, or an attestation
+		}
+		return label(ctx, d)
+	})
+	if err := images.Walk(ctx, present, target); err != nil {
+		return fmt.Errorf("label blobs: %w", err)
+	}
+	for at, layer := range parts.Layers {
+		l := rootfs.Layer{Blob: layer, Diff: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: parts.DiffIDs[at]}}
+		from := linker{layerIn(p.dir, parts.chain(at)), n.root, n.inside, parts.DiffIDs[at]}
+		if _, err := rootfs.ApplyLayer(ctx, l, append([]digest.Digest{}, parts.DiffIDs[:at]...), n.client.SnapshotService(Overlay), from); err != nil {
+			return fmt.Errorf("layer %s: %w", layer.Digest, err)
+		}
+		if err := setLabel(ctx, blobs, layer, labels.LabelUncompressed, parts.DiffIDs[at].String()); err != nil {
+			return err
+		}
+	}
+	if len(parts.Layers) > 0 {
+		if err := setLabel(ctx, blobs, parts.Config, snapshotReference+Overlay, parts.chain(len(parts.Layers)-1).String()); err != nil {
+			return err
+		}
+	}
+	for _, called := range references(name, parts.Config.Digest, target.Digest) {
+		if err := n.call(ctx, called, target); err != nil {
+			return err
+		}
+	}
+	return n.await(ctx, name, true)
+}
+
+func contains(blobs []ocispec.Descriptor, d digest.Digest) bool {
+	for _, b := range blobs {
+		if b.Digest == d {
+			return true
+		}
+	}
+	return false
+}
+
+// references are all names under which containerd's CRI keeps an image: its ID, the
+// name with digest, and the name.
+func references(name string, config, target digest.Digest) []string {
+	out := []string{config.String()}
+	if ref, err := reference.ParseDockerRef(name); err == nil {
+		if _, ok := ref.(reference.Digested); !ok {
+			out = append(out, ref.Name()+"@"+target.String())
+		}
+	}
+	return append(out, name)
+}
+
+// call gives an image a name, or a name another image.
+func (n *Node) call(ctx context.Context, name string, target ocispec.Descriptor) error {
+	i := images.Image{Name: name, Target: target, Labels: map[string]string{managedLabel: managedValue, pinnedLabel: pinnedValue}}
+	_, err := n.client.ImageService().Create(ctx, i)
+	if errdefs.IsAlreadyExists(err) {
+		_, err = n.client.ImageService().Update(ctx, i)
+	}
+	if err != nil {
+		return fmt.Errorf("name it %s: %w", name, err)
+	}
+	return nil
+}
+
+// giveBlob makes a blob one of the node's. Containerd takes what is in its place
+// already for its own when it is told of it; should its collector be faster, the
+// blob is copied.
+func (n *Node) giveBlob(ctx context.Context, p *Pool, b ocispec.Descriptor) (err error) {
+	place := blobIn(filepath.Join(n.root, stateDir, contentDir()), b.Digest)
+	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+		return err
+	}
+	if err := link(blobIn(p.dir, b.Digest), place); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	r, err := p.blobs.ReaderAt(ctx, b)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return content.WriteBlob(ctx, n.client.ContentStore(), "workbench-"+b.Digest.String(), content.NewReader(r), b)
+}
+
+// linker fills a new snapshot of a node with hard links of a layer of the pool.
+type linker struct {
+	layer, root, inside string
+	diff                digest.Digest
+}
+
+// Apply implements diff.Applier.
+func (l linker) Apply(_ context.Context, blob ocispec.Descriptor, mounts []mount.Mount, _ ...diff.ApplyOpt) (ocispec.Descriptor, error) {
+	if len(mounts) != 1 {
+		return ocispec.Descriptor{}, fmt.Errorf("fill a snapshot: %d mounts, want 1", len(mounts))
+	}
+	upper := mounts[0].Source // of a snapshot without parent
+	for _, o := range mounts[0].Options {
+		if dir, ok := strings.CutPrefix(o, "upperdir="); ok {
+			upper = dir
+		}
+	}
+	if !strings.HasPrefix(upper, stateDir+"/") || strings.Contains(upper, "..") {
+		return ocispec.Descriptor{}, fmt.Errorf("fill a snapshot: its directory %s is not below %s", upper, stateDir)
+	}
+	into := filepath.Join(l.root, upper)
+	if !exists(into) { // on the node's own disk, so files are copies
+		into = filepath.Join(l.inside, upper)
+	}
+	if err := linkTree(l.layer, into, ""); err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	if err := likeness(l.layer, into); err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.diff, Size: blob.Size}, nil
+}
+
+// awaitTimeout is how long the CRI may take to hear of a change of images, of which
+// containerd tells it by an event.
+const awaitTimeout = 20 * time.Second
+
+// await waits until the CRI has an image, or no more.
+func (n *Node) await(ctx context.Context, name string, want bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, awaitTimeout, fmt.Errorf("the CRI did not hear of it within %v", awaitTimeout))
+	defer cancel()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		have, err := n.Has(ctx, name)
+		if err == nil && have == want {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
+}
+
+// Has says whether the CRI, which the kubelet asks, has an image.
+func (n *Node) Has(ctx context.Context, name string) (bool, error) {
+	answer, err := n.cri.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: name}})
+	if err != nil {
+		return false, fmt.Errorf("ask the CRI for image %s: %w", name, err)
+	}
+	return answer.GetImage() != nil, nil
+}
+
+// Held is an image that a node has.
+type Held struct {
+	Name   string // "" for one without
+	ID     string // digest of its configuration
+	Digest string // of what its name stands for
+	Size   int64  // bytes of its blobs
+}
+
+// Images are the names that the node has images under.
+func (n *Node) Images(ctx context.Context) ([]Held, error) {
+	answer, err := n.cri.ListImages(ctx, &cri.ListImagesRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("ask the CRI for its images: %w", err)
+	}
+	var out []Held
+	for _, i := range answer.GetImages() {
+		h := Held{ID: i.GetId(), Size: int64(i.GetSize())}
+		if digests := i.GetRepoDigests(); len(digests) > 0 {
+			_, h.Digest, _ = strings.Cut(digests[0], "@")
+		}
+		names := i.GetRepoTags()
+		if len(names) == 0 {
+			names = i.GetRepoDigests()
+		}
+		for _, name := range names {
+			h.Name = name
+			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+// Users are the pods, as namespace/name, with a container of an image.
+func (n *Node) Users(ctx context.Context, name string) ([]string, error) {
+	ctx = namespaces.WithNamespace(ctx, Namespace)
+	i, err := n.client.ImageService().Get(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	listed, err := n.client.ContainerService().List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask containerd for its containers: %w", err)
+	}
+	seen := map[string]bool{}
+	var out []string
+	for _, c := range listed {
+		used, err := n.client.ImageService().Get(ctx, c.Image)
+		if err != nil || used.Target.Digest != i.Target.Digest {
+			continue
+		}
+		pod := c.Labels["io.kubernetes.pod.namespace"] + "/" + c.Labels["io.kubernetes.pod.name"]
+		if !seen[pod] {
+			seen[pod] = true
+			out = append(out, pod)
+		}
+	}
+	return out, nil
+}
+
+// Take removes an image from the node, with what belongs to no other, and returns
+// once the CRI does not have it. It returns false if the node did not have it.
+// Containers that run keep their files.
+func (n *Node) Take(ctx context.Context, name string) (bool, error) {
+	ctx = namespaces.WithNamespace(ctx, Namespace)
+	i, err := n.client.ImageService().Get(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("take image %s: %w", name, err)
+	}
+	names, err := n.names(ctx, name, i)
+	if err == nil {
+		err = n.forget(ctx, name, names)
+	}
+	if err != nil {
+		return false, fmt.Errorf("take image %s: %w", name, err)
+	}
+	return true, nil
+}
