@@ -63,7 +63,8 @@ func begin(h *tar.Header) hash.Hash {
 		Minor      int64
 		Modified   int64
 		PAX        map[string]string
-	}{h.Name, h.Linkname, h.Typeflag, h.Mode, h.Uid, h.Gid, h.Size, h.Devmajor, h.Devminor, h.ModTime.Unix(), attributesOf(h)}
+		Whole      string
+	}{h.Name, h.Linkname, h.Typeflag, h.Mode, h.Uid, h.Gid, h.Size, h.Devmajor, h.Devminor, h.ModTime.Unix(), attributesOf(h), h.PAXRecords[wholeSize]}
 	raw, err := json.Marshal(about)
 	if err != nil {
 		raw = []byte(h.Name) // cannot be: all of it can be marshalled

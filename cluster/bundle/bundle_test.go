@@ -50,7 +50,7 @@ func lab(t *testing.T) (layout.Lab, Contents) {
 		os.WriteFile(filepath.Join(root, "etc/one"), []byte("one"), 0o640),
 		os.Symlink("one", filepath.Join(root, "etc/link")), os.Lchown(filepath.Join(root, "etc/link"), 12, 34),
 		unix.Mknod(filepath.Join(root, "gone"), unix.S_IFCHR, 0),
-		os.WriteFile(holes, nil, 0o600), os.Truncate(holes, 64<<20),
+		os.WriteFile(holes, nil, 0o600), os.Truncate(holes, 64<<20), writeAt(holes, 5<<20, "amid holes"),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +63,15 @@ func lab(t *testing.T) (layout.Lab, Contents) {
 		t.Fatal(err)
 	}
 	return place, Contents{Scenes: []string{"start"}, Scenarios: []string{exercise}}
+}
+
+func writeAt(path string, at int64, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte(text), at)
+	return errors.Join(err, f.Close())
 }
 
 func TestSaveAndLoad(t *testing.T) {

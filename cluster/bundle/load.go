@@ -138,7 +138,11 @@ func (x *extractor) write(h *tar.Header, to string, content io.Reader) error {
 		x.files[name] = true
 		return os.Link(filepath.Join(x.dir, path.Clean(h.Linkname)), to)
 	case tar.TypeReg:
-		if err := writeFile(to, content, h.Size); err != nil {
+		write := func() error { return writeFile(to, content, h.Size) }
+		if whole, ok := h.PAXRecords[wholeSize]; ok {
+			write = func() error { return writeSparse(to, content, whole) }
+		}
+		if err := write(); err != nil {
 			return err
 		}
 	case tar.TypeSymlink:

@@ -245,7 +245,14 @@ func (w *writer) file(path, name string, info fs.FileInfo) error {
 		return err
 	}
 	defer in.Close()
-	return w.entry(h, in)
+	if st.Blocks*512 >= st.Size { // stat(2): blocks have 512 bytes
+		return w.entry(h, in)
+	}
+	content, err := sparse(h, in)
+	if err != nil {
+		return err
+	}
+	return w.entry(h, content)
 }
 
 // attributes are the extended attributes of a file as PAX records.
