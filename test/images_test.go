@@ -103,6 +103,18 @@ func testLoadedImages(t *testing.T, lab *harness.Lab) {
 	if err != nil || len(pool) != 1 {
 		t.Fatalf("the pool has %v, %v; want the layer once", pool, err)
 	}
+	stored, err := os.Stat(pool[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []string{"w1", "w2"} {
+		given, _ := filepath.Glob(filepath.Join(lab.Root(node), "var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/made-for"))
+		if len(given) != 1 {
+			t.Errorf("%s has the layer's file at %v", node, given)
+		} else if info, err := os.Stat(given[0]); err != nil || !os.SameFile(info, stored) {
+			t.Errorf("%s has a copy of the layer, not links to it (%v)", node, err)
+		}
+	}
 	lab.Refused([]string{"image", "rm", "class/app"}, "in use", "default/loaded-1 on w1", "--force")
 	lab.Refused([]string{"image", "rm", image.Demo}, "comes with the workbench")
 }

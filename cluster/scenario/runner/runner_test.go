@@ -104,9 +104,11 @@ func (l *lab) Inject(_ context.Context, r api.FaultRequest) (event.FaultInjected
 	l.note("fault " + r.Text)
 	l.faults++
 	f := event.FaultInjected{ID: fmt.Sprint("f", l.faults), Text: r.Text}
-	l.say(f, event.FaultVerified{ID: f.ID, Verdict: l.verdict, Evidence: []string{"seen"}})
-	if !l.inactive {
-		l.say(event.NodeState{Node: "c1", State: event.NodeKilled})
+	verified := event.FaultVerified{ID: f.ID, Verdict: l.verdict, Evidence: []string{"seen"}}
+	if l.inactive {
+		l.say(f, verified)
+	} else {
+		l.say(f, event.NodeState{Node: "c1", State: event.NodeKilled}, verified) // as a lab tells of it: the evidence first
 		time.AfterFunc(time.Second, func() { l.say(led("c2", 3, "c3")...) })
 	}
 	return f, nil

@@ -24,9 +24,10 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/grpc"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
-	"google.golang.org/grpc"
+	diskmount "workbench/runtime/mount"
 )
 
 // stateDir is containerd's root directory in a node.
@@ -44,7 +45,7 @@ type Node struct {
 const answerTimeout = 10 * time.Second
 
 // OpenNode connects to a node's containerd: to its socket, as a path of this
-// process, and to its root file system.
+// process, to its root file system, and to that as the node sees it.
 func OpenNode(socket, root, inside string) (*Node, error) {
 	client, err := containerd.New(socket, containerd.WithDefaultNamespace(Namespace), containerd.WithTimeout(answerTimeout))
 	if err != nil {
@@ -198,8 +199,11 @@ func (l linker) Apply(_ context.Context, blob ocispec.Descriptor, mounts []mount
 		return ocispec.Descriptor{}, fmt.Errorf("fill a snapshot: its directory %s is not below %s", upper, stateDir)
 	}
 	into := filepath.Join(l.root, upper)
-	if !exists(into) { // on the node's own disk, so files are copies
-		into = filepath.Join(l.inside, upper)
+	onDisk := !exists(into)
+	if onDisk {
+		if err := os.MkdirAll(into, 0o755); err != nil {
+			return ocispec.Descriptor{}, err
+		}
 	}
 	if err := linkTree(l.layer, into, ""); err != nil {
 		return ocispec.Descriptor{}, err
@@ -207,7 +211,30 @@ func (l linker) Apply(_ context.Context, blob ocispec.Descriptor, mounts []mount
 	if err := likeness(l.layer, into); err != nil {
 		return ocispec.Descriptor{}, err
 	}
+	if onDisk {
+		if err := l.lead(filepath.Dir(upper)); err != nil {
+			return ocispec.Descriptor{}, fmt.Errorf("fill a snapshot: %w", err)
+		}
+	}
 	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.diff, Size: blob.Size}, nil
+}
+
+// lead makes a new snapshot on the node's own disk a symbolic link to the one of
+// its root, as mount.Disk makes those of layers that the node began with.
+func (l linker) lead(snapshot string) error {
+	given := filepath.Join(filepath.Dir(snapshot)+diskmount.Given, filepath.Base(snapshot))
+	if !exists(filepath.Join(l.inside, given)) {
+		return fmt.Errorf("the node does not see %s of its root", given)
+	}
+	own := filepath.Join(l.inside, snapshot)
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries { // fs and work, empty still
+		err = errors.Join(err, os.Remove(filepath.Join(own, e.Name())))
+	}
+	return errors.Join(err, os.Remove(own), os.Symlink(given, own))
 }
 
 // awaitTimeout is how long the CRI may take to hear of a change of images, of which
