@@ -1,9 +1,10 @@
 package test
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -143,11 +144,16 @@ func shown(t *testing.T, w *state.World, node, address string) time.Time {
 		t.Fatal(err)
 	}
 	defer ns.Close()
-	var conn net.Conn
-	if err := ns.Do(func() error {
-		conn, err = net.DialTimeout("tcp4", address, 5*time.Second)
-		return err
-	}); err != nil {
+	// A kubelet is healthy a moment before it listens there.
+	ctx, stop := context.WithTimeout(t.Context(), harness.Patience)
+	defer stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	conn, err := ns.DialContext(ctx, "tcp4", address)
+	for ; errors.Is(err, syscall.ECONNREFUSED) && ctx.Err() == nil; conn, err = ns.DialContext(ctx, "tcp4", address) {
+		<-tick.C
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
