@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -138,7 +139,7 @@ func checkSecrets(t *testing.T, file string) {
 // testRewinds holds the world at random instants to the fold of the journal.
 func testRewinds(t *testing.T, lab *harness.Lab) {
 	events := lab.Events(0)
-	slowest := time.Duration(0)
+	var asked, rewound []time.Duration
 	w := state.New()
 	for i, e := range events {
 		w.Apply(e)
@@ -147,14 +148,21 @@ func testRewinds(t *testing.T, lab *harness.Lab) {
 		}
 		began := time.Now()
 		got := lab.At(history.Instant{Seq: e.Seq})
-		slowest = max(slowest, time.Since(began))
-		a, _ := json.Marshal(got)
-		b, _ := json.Marshal(w)
-		if !bytes.Equal(a, b) {
-			t.Errorf("the world at event %d is not the fold of the journal up to it", e.Seq)
+		asked = append(asked, time.Since(began))
+		began = time.Now()
+		as := lab.Rewind(history.Instant{Seq: e.Seq})
+		rewound = append(rewound, time.Since(began))
+		want, _ := json.Marshal(w)
+		for how, past := range map[string]*state.World{"asked for": got, "rewound to": as} {
+			if have, _ := json.Marshal(past); !bytes.Equal(have, want) {
+				t.Errorf("the world at event %d, %s, is not the fold of the journal up to it", e.Seq, how)
+			}
 		}
 	}
-	t.Logf("%d events; the slowest of the instants took %v", len(events), slowest)
+	slices.Sort(asked)
+	slices.Sort(rewound)
+	t.Logf("%d events; rewinding as the app does took %v, at most %v; worlds as JSON took %v, at most %v",
+		len(events), rewound[len(rewound)/2], rewound[len(rewound)-1], asked[len(asked)/2], asked[len(asked)-1])
 	if n := len(w.Timeline.Lanes); n < 10 {
 		t.Errorf("the timeline has only %d lanes", n)
 	}

@@ -159,6 +159,26 @@ func (l *Lab) At(at history.Instant) *state.World {
 	return w
 }
 
+// Rewind is the lab's state at an instant, as the app comes to it: folded from the
+// stretch of the past that the instant is in.
+func (l *Lab) Rewind(at history.Instant) *state.World {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	win, err := l.client.Window(ctx, at)
+	if err != nil {
+		l.t.Fatalf("read the lab's past at %s: %v", at, err)
+	}
+	w, err := win.Base()
+	if err != nil {
+		l.t.Fatalf("read the lab's past at %s: %v", at, err)
+	}
+	for _, e := range win.Events[:win.Reach(at)] {
+		w.Apply(e)
+	}
+	return w
+}
+
 // Await waits until the lab's state is as wanted and returns it; what says for
 // what, in words.
 func (l *Lab) Await(what string, wanted func(*state.World) bool) *state.World {
