@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,10 +27,7 @@ type typed struct {
 func (m *app) commands() []typed {
 	ask := func(question, detail string, yes bool, words ...string) func(string) screen.Intent {
 		return func(argument string) screen.Intent {
-			args := append([]string{}, words...)
-			if argument != "" {
-				args = append(args, argument)
-			}
+			args := with(words, argument)
 			if yes {
 				args = append(args, "--yes") // this asks
 			}
@@ -38,11 +36,7 @@ func (m *app) commands() []typed {
 	}
 	page := func(title string, words ...string) func(string) screen.Intent {
 		return func(argument string) screen.Intent {
-			args := append([]string{}, words...)
-			if argument != "" {
-				args = append(args, argument)
-			}
-			return screen.Page{Title: strings.TrimSpace(title + " " + argument), Args: args}
+			return screen.Page{Title: strings.TrimSpace(title + " " + argument), Args: with(words, argument)}
 		}
 	}
 	var nodes, reports []string
@@ -79,6 +73,14 @@ func (m *app) commands() []typed {
 			"Whoever runs it heals its faults and deletes what it applied", false, kind, "stop")})
 	}
 	return out
+}
+
+// with are the words of a command and its argument, unless that is "".
+func with(words []string, argument string) []string {
+	if argument == "" {
+		return slices.Clone(words)
+	}
+	return append(slices.Clone(words), argument)
 }
 
 // commandEntries begin a command in the palette, or do it.

@@ -41,12 +41,7 @@ func told(body event.Body) (event.Body, error) {
 			if len(*t) > maxTold {
 				*t = strings.ToValidUTF8((*t)[:maxTold], "") + "…"
 			}
-			*t = strings.Map(func(r rune) rune {
-				if r < ' ' || r == 0x7f {
-					return ' '
-				}
-				return r
-			}, *t)
+			*t = event.OneLine(*t)
 		}
 	}
 	switch b := body.(type) {

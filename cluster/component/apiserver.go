@@ -29,6 +29,7 @@ import (
 	"workbench/cluster/observe/audit"
 	"workbench/cluster/observe/span"
 	"workbench/cluster/observe/tap"
+	runtimenode "workbench/runtime/node"
 )
 
 func apiserverMain(args []string) int {
@@ -161,7 +162,7 @@ func tapAPIServer(config *apiserver.Config) error {
 		return errors.Join(errors.New("name the node of the audit sink"), err)
 	}
 	pipe := tap.Inherited()
-	if err := span.Serve(&span.Sink{Node: node, Component: "kube-apiserver", Emit: pipe.Emit}, span.Socket("kube-apiserver")); err != nil {
+	if err := span.Serve(&span.Sink{Node: node, Component: "kube-apiserver", Emit: pipe.Emit}, runtimenode.SpanSocket("kube-apiserver")); err != nil {
 		fmt.Fprintf(os.Stderr, "kube-apiserver: %v\n", err) // it runs untraced
 	}
 	sink := audit.NewSink(node, pipe)

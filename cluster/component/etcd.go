@@ -14,6 +14,7 @@ import (
 	"workbench/cluster/observe/raft"
 	"workbench/cluster/observe/span"
 	"workbench/cluster/observe/tap"
+	runtimenode "workbench/runtime/node"
 )
 
 // runEtcd runs one etcd member, as etcd's own command does
@@ -24,7 +25,7 @@ func runEtcd(args []string) error {
 		return err
 	}
 	pipe := tap.Inherited()
-	if err := span.Serve(&span.Sink{Node: cfg.Name, Component: "etcd", Emit: pipe.Emit}, span.Socket("etcd")); err != nil {
+	if err := span.Serve(&span.Sink{Node: cfg.Name, Component: "etcd", Emit: pipe.Emit}, runtimenode.SpanSocket("etcd")); err != nil {
 		fmt.Fprintf(os.Stderr, "etcd: %v\n", err) // it runs untraced
 	}
 	tap := raft.NewTap(cfg.Name, pipe)

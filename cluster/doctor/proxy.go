@@ -24,8 +24,9 @@ func ProxyMode(ctx context.Context) (mode spec.ProxyMode, why string, err error)
 }
 
 func (d *doctor) proxyMode(ctx context.Context) (spec.ProxyMode, string) {
+	rules, bridge, tracking := d.checkRules(ctx), d.checkBridgeFilter(), d.checkConntrack()
 	var missing []string
-	for _, c := range []Check{d.checkRules(ctx), d.checkBridgeFilter(), d.checkConntrack()} {
+	for _, c := range []Check{rules, bridge, tracking} {
 		if c.Status != OK {
 			missing = append(missing, c.Name+": "+c.Found)
 		}
@@ -34,7 +35,7 @@ func (d *doctor) proxyMode(ctx context.Context) (spec.ProxyMode, string) {
 	switch {
 	case why == "":
 		return spec.IPTables, ""
-	case d.checkConntrack().Status == OK && d.checkBridgeFilter().Status == OK && d.checkTables(ctx, nil).Status == OK:
+	case tracking.Status == OK && bridge.Status == OK && d.checkTables(ctx, nil).Status == OK:
 		return spec.NFTables, why
 	}
 	return spec.Userspace, why

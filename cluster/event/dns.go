@@ -4,6 +4,11 @@ import "time"
 
 func init() { register[DNSQueries]() }
 
+// DNSPulse is how the pulse writes the first label of the name that it looks up:
+// names have no case, so it gets the answer that anybody gets, and is told apart
+// from what pods ask.
+const DNSPulse = "KUBERNETES"
+
 // DNSQueries are the lookups that one pod of the cluster's name service answered
 // in a second, like ones counted together. Those of the pulse are not among them.
 type DNSQueries struct {

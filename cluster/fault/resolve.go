@@ -214,13 +214,7 @@ func (l Lab) images(r Request) (nodes, images []string, err error) {
 	if len(on) == 0 {
 		on = []string{"*"}
 	}
-	var workers []string
-	for _, n := range l.Nodes {
-		if slices.Contains(n.Components, "containerd") {
-			workers = append(workers, n.Name)
-		}
-	}
-	nodes, err = match(on, workers, "node with containerd")
+	nodes, err = match(on, l.with("containerd"), "node with containerd")
 	return nodes, images, err
 }
 
@@ -234,21 +228,16 @@ func (l Lab) etcds(patterns []string) ([]string, error) {
 }
 
 // withDisk are the nodes that have a disk of their own: those with a kubelet.
-func (l Lab) withDisk() []string {
-	var out []string
-	for _, n := range l.Nodes {
-		if slices.Contains(n.Components, "kubelet") {
-			out = append(out, n.Name)
-		}
-	}
-	return out
-}
+func (l Lab) withDisk() []string { return l.with("kubelet") }
 
 // withEtcd are the nodes that have an etcd member.
-func (l Lab) withEtcd() []string {
+func (l Lab) withEtcd() []string { return l.with("etcd") }
+
+// with are the nodes that run a component.
+func (l Lab) with(component string) []string {
 	var out []string
 	for _, n := range l.Nodes {
-		if slices.Contains(n.Components, "etcd") {
+		if slices.Contains(n.Components, component) {
 			out = append(out, n.Name)
 		}
 	}

@@ -5,9 +5,9 @@ import "workbench/runtime/node"
 // tracingConfig is kube-apiserver's TracingConfiguration.
 const tracingConfig = confDir + "/tracing.yaml"
 
-// otlpSocket is where a component's receiver of spans listens: in its own process,
-// see cluster/observe/span.
-func otlpSocket(component string) string { return "unix:///run/workbench/otlp/" + component + ".sock" }
+// otlpSocket is where a component sends its spans: to its own process, see
+// cluster/observe/span.
+func otlpSocket(component string) string { return "unix://" + node.SpanSocket(component) }
 
 // tracingFiles make kube-apiserver record the requests that ask for it, and no
 // other: at a rate of 0 it does as the request's traceparent says, where one of

@@ -119,26 +119,29 @@ func targetOf(i event.ImageLoaded) ocispec.Descriptor {
 }
 
 // onWorkers does something with the images of every worker, at the same time, and
-// returns the names of those where it succeeded and where it did not.
-func (s *Supervisor) onWorkers(do func(string, *store.Node) error) (done []string, failed map[string]error) {
-	failed = map[string]error{}
+// returns what came of it where it succeeded, and why it did not elsewhere.
+func onWorkers[T any](s *Supervisor, do func(string, *store.Node) (T, error)) (got map[string]T, failed map[string]error) {
+	got, failed = map[string]T{}, map[string]error{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, name := range s.workers() {
 		all.Go(func() {
-			err := s.onNode(name, func(n *store.Node) error { return do(name, n) })
+			var one T
+			err := s.onNode(name, func(n *store.Node) (err error) {
+				one, err = do(name, n)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				failed[name] = err
 				return
 			}
-			done = append(done, name)
+			got[name] = one
 		})
 	}
 	all.Wait()
-	slices.Sort(done)
-	return done, failed
+	return got, failed
 }
 
 // loadImage makes an image of the pool one of the lab's, and gives it to every
@@ -148,8 +151,8 @@ func (o *operation) loadImage(ctx context.Context) error {
 		return errors.New("load an image: the request has none")
 	}
 	i := *o.Image
-	if strings.HasPrefix(i.Name, image.Domain+"/") {
-		return fmt.Errorf("load %s: %s is the name of the images that come with the workbench; give it another with --tag", i.Name, image.Domain)
+	if err := refuseBuiltin(i); err != nil {
+		return err
 	}
 	pool, err := store.OpenPool(o.place.ImagePool())
 	if err != nil {
@@ -169,18 +172,27 @@ func (o *operation) loadImage(ctx context.Context) error {
 	}
 	o.rec.Emit(i)
 	began := time.Now()
-	done, failed := o.onWorkers(func(node string, n *store.Node) error {
+	done, failed := onWorkers(o.Supervisor, func(node string, n *store.Node) (struct{}, error) {
 		if slices.Contains(o.goneFrom(node), i.Name) {
-			return errors.New("a fault takes it from the node")
+			return struct{}{}, errors.New("a fault takes it from the node")
 		}
-		return n.Give(ctx, pool, i.Name, targetOf(i))
+		return struct{}{}, n.Give(ctx, pool, i.Name, targetOf(i))
 	})
 	o.same = "ctr -n k8s.io images import, on each node"
-	o.say("%s: %s, %s stored once; %s: hard links, in %v", i.Name, i.Digest, member.Bytes(i.Bytes), orNone(done), time.Since(began).Round(time.Millisecond))
+	o.say("%s: %s, %s stored once; %s: hard links, in %v", i.Name, i.Digest, member.Bytes(i.Bytes), orNone(slices.Sorted(maps.Keys(done))), time.Since(began).Round(time.Millisecond))
 	for _, name := range o.workers() {
 		if err := failed[name]; err != nil {
 			o.say("%s does not have it yet: %v; it gets it when its containerd is up", name, err)
 		}
+	}
+	return nil
+}
+
+// refuseBuiltin refuses to load what would take the place of an image that comes
+// with the workbench.
+func refuseBuiltin(i event.ImageLoaded) error {
+	if strings.HasPrefix(i.Name, image.Domain+"/") {
+		return fmt.Errorf("load %s: %s is the name of the images that come with the workbench; give it another with --tag", i.Name, image.Domain)
 	}
 	return nil
 }
@@ -191,20 +203,16 @@ func (o *operation) listImages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex
+	have, failed := onWorkers(o.Supervisor, func(_ string, n *store.Node) ([]store.Held, error) { return n.Images(ctx) })
 	held := map[string]map[string]store.Held{} // by name, by node
-	done, failed := o.onWorkers(func(node string, n *store.Node) error {
-		have, err := n.Images(ctx)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, h := range have {
+	for node, images := range have {
+		for _, h := range images {
 			if held[h.Name] == nil {
 				held[h.Name] = map[string]store.Held{}
 			}
 			held[h.Name][node] = h
 		}
-		return err
-	})
+	}
 	for _, i := range loaded {
 		if held[i.Name] == nil {
 			held[i.Name] = map[string]store.Held{}
@@ -214,7 +222,7 @@ func (o *operation) listImages(ctx context.Context) error {
 	tw := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "IMAGE\tDIGEST\tSIZE\tFROM\tNODES")
 	for _, name := range slices.Sorted(maps.Keys(held)) {
-		fmt.Fprintln(tw, imageRow(name, held[name], loaded, len(done)))
+		fmt.Fprintln(tw, imageRow(name, held[name], loaded, len(have)))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -280,21 +288,12 @@ func (o *operation) removeImage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex
-	var had []string
-	_, failed := o.onWorkers(func(node string, n *store.Node) error {
-		taken, err := n.Take(ctx, name)
-		if taken {
-			mu.Lock()
-			defer mu.Unlock()
-			had = append(had, node)
-		}
-		return err
-	})
+	taken, failed := onWorkers(o.Supervisor, func(_ string, n *store.Node) (bool, error) { return n.Take(ctx, name) })
+	maps.DeleteFunc(taken, func(_ string, had bool) bool { return !had })
+	had := slices.Sorted(maps.Keys(taken))
 	if len(had) == 0 && len(kept) == len(loaded) && len(failed) == 0 {
 		return fmt.Errorf("remove %s: no node has it; see: workbench image list", name)
 	}
-	slices.Sort(had)
 	o.rec.Emit(event.ImageRemoved{Name: name, Nodes: had})
 	o.same = "crictl rmi " + name
 	freed, err := PruneImages(ctx, o.place)
@@ -311,17 +310,13 @@ func (o *operation) removeImage(ctx context.Context) error {
 // refuseUsed refuses to remove what pods use: one that is started again there could
 // not get it.
 func (o *operation) refuseUsed(ctx context.Context, name string) error {
-	var mu sync.Mutex
+	users, _ := onWorkers(o.Supervisor, func(_ string, n *store.Node) ([]string, error) { return n.Users(ctx, name) })
 	var used []string
-	o.onWorkers(func(node string, n *store.Node) error {
-		users, err := n.Users(ctx, name)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, u := range users {
-			used = append(used, u+" on "+node)
+	for node, pods := range users {
+		for _, pod := range pods {
+			used = append(used, pod+" on "+node)
 		}
-		return err
-	})
+	}
 	if len(used) == 0 || o.Yes {
 		return nil
 	}
@@ -358,8 +353,11 @@ func PruneImages(ctx context.Context, place layout.Lab) (int64, error) {
 	return pool.Prune(ctx, keep)
 }
 
-// ChangeStopped changes the images of a lab that does not run.
-func ChangeStopped(place layout.Lab, change func([]event.ImageLoaded) []event.ImageLoaded) error {
+// LoadImageStopped makes an image of the pool one of a lab that does not run.
+func LoadImageStopped(place layout.Lab, i event.ImageLoaded) error {
+	if err := refuseBuiltin(i); err != nil {
+		return err
+	}
 	lock, err := takeLock(place)
 	if err != nil {
 		return err
@@ -369,5 +367,5 @@ func ChangeStopped(place layout.Lab, change func([]event.ImageLoaded) []event.Im
 	if err != nil {
 		return err
 	}
-	return place.SaveLoadedImages(change(loaded))
+	return place.SaveLoadedImages(layout.WithImage(loaded, i))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
 
 	"workbench/cluster/event"
 	"workbench/cluster/fault"
@@ -169,22 +170,18 @@ func (s *Supervisor) verifyDiskFull(a activeFault, name string, m *machine) find
 		tainted := false
 		s.rec.See(func(w *state.World) {
 			if n := w.Kube.Nodes[name]; n != nil {
-				tainted = slices.ContainsFunc(n.Taints, func(t event.Taint) bool { return t.Key == diskPressure })
+				tainted = slices.ContainsFunc(n.Taints, func(t event.Taint) bool { return t.Key == corev1.TaintNodeDiskPressure })
 			}
 		})
 		if tainted {
-			return landed("%s; its kubelet tells DiskPressure, and it has the taint %s", first.text, diskPressure), true
+			return landed("%s; its kubelet tells DiskPressure, and it has the taint %s", first.text, corev1.TaintNodeDiskPressure), true
 		}
-		return landed("%s; it has no taint %s", first.text, diskPressure), false
+		return landed("%s; it has no taint %s", first.text, corev1.TaintNodeDiskPressure), false
 	})
 }
 
 // diskSlack is what a file system keeps for its book-keeping, in bytes.
 const diskSlack = 1 << 20
-
-// diskPressure is the taint that kube-controller-manager gives a node whose
-// kubelet tells DiskPressure.
-const diskPressure = "node.kubernetes.io/disk-pressure"
 
 // pressureWithin is how long the kubelet's word is awaited: it looks every 10 s.
 const pressureWithin = 25 * time.Second

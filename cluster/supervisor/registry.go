@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"workbench/cluster/plan"
@@ -93,7 +92,7 @@ func (s *Supervisor) localImage(name string, builtin func() map[string]ocispec.D
 	for _, i := range loaded {
 		repository, _, _ := strings.Cut(name, "@")
 		if i.Name == name || strings.HasPrefix(i.Name, repository+":") && strings.HasSuffix(name, "@"+i.Digest) {
-			return ocispec.Descriptor{MediaType: i.MediaType, Digest: digest.Digest(i.Digest), Size: i.Length}, true
+			return targetOf(i), true
 		}
 	}
 	return ocispec.Descriptor{}, false

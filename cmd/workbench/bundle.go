@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/containerd/log"
 	"github.com/spf13/cobra"
 
 	"workbench/cluster/bundle"
@@ -78,8 +77,7 @@ func sceneNames(place layout.Lab) ([]string, error) {
 }
 
 func saveBundle(cmd *cobra.Command, place layout.Lab, file string, c bundle.Contents) error {
-	// Its content store warns of what file systems cannot do.
-	if err := log.SetLevel("error"); err != nil {
+	if err := quietStore(); err != nil {
 		return err
 	}
 	for _, files := range [][]string{c.Scenarios, c.Recordings} {
@@ -134,7 +132,7 @@ damaged leaves nothing.`,
 			if err := requireRoot(); err != nil {
 				return err
 			}
-			if err := log.SetLevel("error"); err != nil {
+			if err := quietStore(); err != nil {
 				return err
 			}
 			place, err := o.place()

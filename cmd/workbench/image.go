@@ -15,7 +15,6 @@ import (
 	"workbench/cluster/layout"
 	"workbench/cluster/member"
 	"workbench/cluster/supervisor"
-	"workbench/runtime/image"
 	"workbench/runtime/image/store"
 )
 
@@ -57,8 +56,7 @@ func loadImages(cmd *cobra.Command, o *options, from, tag string) (err error) {
 	if _, err := place.Load(); err != nil {
 		return err
 	}
-	// Its content store warns of what file systems cannot do.
-	if err := log.SetLevel("error"); err != nil {
+	if err := quietStore(); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -93,11 +91,12 @@ func loadImages(cmd *cobra.Command, o *options, from, tag string) (err error) {
 	return nil
 }
 
+// quietStore keeps containerd's content store from warning of what file systems
+// cannot do.
+func quietStore() error { return log.SetLevel("error") }
+
 func loadStopped(out io.Writer, place layout.Lab, i event.ImageLoaded) error {
-	if strings.HasPrefix(i.Name, image.Domain+"/") {
-		return fmt.Errorf("load %s: %s is the name of the images that come with the workbench; give it another with --tag", i.Name, image.Domain)
-	}
-	if err := supervisor.ChangeStopped(place, func(all []event.ImageLoaded) []event.ImageLoaded { return layout.WithImage(all, i) }); err != nil {
+	if err := supervisor.LoadImageStopped(place, i); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "%s: %s, %s stored once; lab %s does not run: its workers get it when it does\n", i.Name, i.Digest, member.Bytes(i.Bytes), place.Name)

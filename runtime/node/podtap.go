@@ -16,6 +16,10 @@ import (
 // is one event. Pods see it by mounting its directory from the node.
 const PodTap = "/run/workbench/taps/sock"
 
+// SpanSocket is where a component receives the OTLP spans of its own upstream
+// exporter in a node, whose /run is a tmpfs of its own.
+func SpanSocket(component string) string { return "/run/workbench/otlp/" + component + ".sock" }
+
 // hearPods passes on what taps in pods tell until the node ends. Only what such
 // taps have to tell is believed, and only of this node.
 func (s *server) hearPods() error {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+
+	"workbench/cluster/event"
 )
 
 // Dial connects to a literal IP address and port from somewhere in the lab.
@@ -70,8 +72,7 @@ func DNS(node, domain string, look func() (server string, dial Dial, ok bool)) T
 		resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return dial(ctx, network, server)
 		}}
-		// Names have no case. This one's tells it apart from what pods ask.
-		_, err := resolver.LookupHost(ctx, "KUBERNETES.default.svc."+domain+".")
+		_, err := resolver.LookupHost(ctx, event.DNSPulse+".default.svc."+domain+".")
 		return err
 	}}
 }

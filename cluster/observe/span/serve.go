@@ -13,11 +13,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Socket is where a component's upstream exporter finds its receiver in a node;
-// its directory is the node's own tmpfs.
-func Socket(component string) string { return "/run/workbench/otlp/" + component + ".sock" }
-
-// Serve receives OTLP/gRPC for a sink on a Unix socket, in the component's own
+// Serve receives OTLP/gRPC for a sink on a Unix socket, node.SpanSocket, in the component's own
 // process and as long as that lives. Nobody connects to it before the first span.
 func Serve(sink *Sink, socket string) error {
 	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {

@@ -153,12 +153,7 @@ func withoutQuery(target string) string {
 
 // cut bounds a text and makes it one line.
 func cut(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
+	text = event.OneLine(strings.ToValidUTF8(text, "?"))
 	if len(text) > maxText {
 		return strings.ToValidUTF8(text[:maxText], "") + "…"
 	}

@@ -213,12 +213,7 @@ const maxPhrase = 2048
 
 // phrase is an error as a status line can have it.
 func phrase(err error) string {
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, err.Error())
+	text := event.OneLine(err.Error())
 	return text[:min(len(text), maxPhrase)]
 }
 

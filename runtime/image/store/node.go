@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,12 +127,7 @@ func (n *Node) give(ctx context.Context, p *Pool, name string, target ocispec.De
 }
 
 func contains(blobs []ocispec.Descriptor, d digest.Digest) bool {
-	for _, b := range blobs {
-		if b.Digest == d {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(blobs, func(b ocispec.Descriptor) bool { return b.Digest == d })
 }
 
 // references are all names under which containerd's CRI keeps an image: its ID, the

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
@@ -127,7 +128,7 @@ func partsOf(ctx context.Context, blobs content.Store, target ocispec.Descriptor
 	out.Platform = platforms.Format(platforms.Normalize(config.Platform))
 	out.Config, out.Layers, out.DiffIDs = m.Config, m.Layers, config.RootFS.DiffIDs
 	for _, layer := range m.Layers {
-		if !slices.ContainsFunc(out.Blobs, func(b ocispec.Descriptor) bool { return b.Digest == layer.Digest }) {
+		if !contains(out.Blobs, layer.Digest) {
 			out.Blobs = append(out.Blobs, layer)
 		}
 	}
@@ -170,17 +171,10 @@ func (e *PlatformError) Error() string {
 }
 
 func list(names []string) string {
-	switch len(names) {
-	case 0:
+	if len(names) == 0 {
 		return "no platform"
-	case 1:
-		return names[0]
 	}
-	out := names[0]
-	for _, n := range names[1:] {
-		out += ", " + n
-	}
-	return out
+	return strings.Join(names, ", ")
 }
 
 // choose is the manifest of an index that fits this machine best. Attestations

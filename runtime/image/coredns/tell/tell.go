@@ -33,11 +33,6 @@ const (
 	maxKeys = 100
 )
 
-// Pulse is how the workbench's own probe writes the first label of the name that
-// it asks for: names have no case, so it gets the answer that anybody gets, and is
-// told apart.
-const Pulse = "KUBERNETES."
-
 func init() { plugin.Register(Name, setup) }
 
 func setup(c *caddy.Controller) error {
@@ -75,7 +70,7 @@ func (t *Tell) Name() string { return Name }
 func (t *Tell) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	rec := dnstest.NewRecorder(w)
 	code, err := plugin.NextOrFailure(Name, t.Next, ctx, rec, r)
-	if len(r.Question) == 1 && !strings.HasPrefix(r.Question[0].Name, Pulse) {
+	if len(r.Question) == 1 && !strings.HasPrefix(r.Question[0].Name, event.DNSPulse+".") {
 		t.note(rec, r.Question[0], code)
 	}
 	return code, err
