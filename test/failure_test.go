@@ -239,7 +239,9 @@ func testComponents(t *testing.T, lab *harness.Lab) {
 // testOrderlyStop shuts a node down in order and boots it again.
 func testOrderlyStop(t *testing.T, lab *harness.Lab) {
 	const node = "w3"
+	seq := beginGracefully(t, lab, node)
 	lab.Must("node", "stop", node, "--yes")
+	checkGraceful(t, lab, node, seq)
 	w := lab.World()
 	if n := w.Nodes[node]; n.State != event.NodeStopped || n.PID != 0 || !strings.Contains(n.Cause, "by a user") {
 		t.Errorf("node %s is %s, pid %d (%s); want stopped by a user", node, n.State, n.PID, n.Cause)

@@ -53,8 +53,10 @@ type Taint struct {
 type KubeNode struct {
 	Meta
 	// Ready is the status of the Ready condition: True, False, Unknown, or "".
-	Ready         string    `json:"ready"`
-	Reason        string    `json:"reason,omitempty"`
+	Ready  string `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+	// Message says why it is not Ready, in the kubelet's words; "" when it is.
+	Message       string    `json:"message,omitempty"`
 	Since         time.Time `json:"since,omitzero"` // lastTransitionTime of Ready
 	Unschedulable bool      `json:"unschedulable,omitempty"`
 	Taints        []Taint   `json:"taints,omitempty"`

@@ -131,6 +131,9 @@ serializeImagePulls: false
 nodeStatusUpdateFrequency: %[5]s
 nodeLeaseDurationSeconds: %[6]d
 `, pkiDir, Domain, b.dnsIP(), ContainerdSocket, b.detection.KubeletStatusUpdate, int(b.detection.LeaseDuration.Seconds()), staticpod.Dir, DiskReserve, b.detection.PressureTransition)
+	if d := b.detection; d.ShutdownGrace > 0 {
+		fmt.Fprintf(&c, "shutdownGracePeriod: %s\nshutdownGracePeriodCriticalPods: %s\n", d.ShutdownGrace, d.ShutdownGraceCritical)
+	}
 	c.WriteString(reserved(n))
 	if len(n.Taints) > 0 {
 		c.WriteString("registerWithTaints:\n")

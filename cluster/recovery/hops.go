@@ -144,7 +144,11 @@ func (r *Report) expectPods(lab *Lab, add func(name string, of int, what, waits 
 		}
 	}
 	if n := len(w.Pods); n > 0 {
-		add(Evicted, n, count(n, "pod")+" evicted", fmt.Sprintf("tolerations to end, %v by default", lab.Topology.EvictionDelay))
+		what, waits := " evicted", fmt.Sprintf("tolerations to end, %v by default", lab.Topology.EvictionDelay)
+		if r.Kind == stop {
+			what, waits = " ended or evicted", "the kubelet to end them gracefully, or "+waits
+		}
+		add(Evicted, n, count(n, "pod")+what, waits)
 	}
 	if replaced > 0 {
 		what := count(replaced, "replacement")

@@ -42,11 +42,42 @@ func TestKindsOfTheGrammar(t *testing.T) {
 	}
 }
 
-// after is the report of a fault of a lab of one control plane and one worker,
-// with a pod.
+// TestGracefulShutdown holds that a stop lands when the node is told of it, and that
+// a pod which its kubelet ends counts as one that is gone.
+func TestGracefulShutdown(t *testing.T) {
+	w := struck(t, "stop w1")
+	r := w.Recovery.Find("last")
+	end := event.KubePod{Meta: event.Meta{Namespace: "default", Name: "web", UID: "1", Owner: "ReplicaSet/web-7c"}, Node: "w1", Phase: "Failed", Reason: "Terminated"}
+	for i, body := range []event.Body{
+		event.NodeShutdown{Node: "w1", Phase: event.ShutdownAnnounced, Waits: []string{"kubelet"}},
+		event.KubeNode{Meta: event.Meta{Name: "w1"}, Ready: "False"},
+		end,
+		event.NodeShutdown{Node: "w1", Phase: event.ShutdownReleased},
+		event.NodeState{Node: "w1", State: event.NodeStopped},
+	} {
+		w.Apply(event.Event{Time: at.Add(time.Duration(i+1) * time.Second), Body: body})
+	}
+	for hop, want := range map[string]time.Duration{recovery.Landed: 1, recovery.NotReady: 2, recovery.Evicted: 3} {
+		if h := r.Hop(hop); h == nil || !h.At.Equal(at.Add(want*time.Second)) {
+			t.Errorf("%s is %+v, want it after %d s", hop, h, want)
+		}
+	}
+	if !r.Undone.IsZero() {
+		t.Error("the end of the node undoes its stop")
+	}
+}
+
+var at = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+
+// after is the report of a fault.
 func after(t *testing.T, text string) *recovery.Report {
 	t.Helper()
-	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	return struck(t, text).Recovery.Find("last")
+}
+
+// struck is a lab of one control plane and one worker, with a pod, and a fault.
+func struck(t *testing.T, text string) *state.World {
+	t.Helper()
 	nodes := []event.TopologyNode{
 		{Name: "c1", Role: event.ControlPlane, Components: []string{"etcd", "kube-apiserver"}},
 		{Name: "w1", Role: event.Worker, Components: []string{"containerd", "kubelet", "kube-proxy"}},
@@ -70,5 +101,5 @@ func after(t *testing.T, text string) *recovery.Report {
 		t.Fatal(err)
 	}
 	w.Apply(event.Event{Time: at, Body: f})
-	return w.Recovery.Find("last")
+	return w
 }

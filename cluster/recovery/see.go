@@ -24,6 +24,10 @@ func (r *Report) see(e event.Event, lab *Lab) {
 		}
 	case event.NodeState:
 		r.nodeState(e, b, lab)
+	case event.NodeShutdown:
+		if r.Kind == stop && b.Phase == event.ShutdownAnnounced && slices.Contains(r.Work.Nodes, b.Node) {
+			r.land(e, b.Node, names(r.Work.Nodes)+" told to shut down", len(r.Work.Nodes), Evidence{Object: "node " + b.Node, Detail: "shutdown announced"})
+		}
 	case event.ComponentState:
 		r.component(e, b, lab)
 	case event.LinkState:

@@ -32,6 +32,11 @@ type Detection struct {
 	// LeaseDuration is the kubelet's nodeLeaseDurationSeconds, in whole seconds.
 	// It renews the lease four times as often.
 	LeaseDuration time.Duration
+	// ShutdownGrace is the kubelet's shutdownGracePeriod, ShutdownGraceCritical its
+	// shutdownGracePeriodCriticalPods: how long pods have to end when the node shuts
+	// down, and how much of that is for critical ones. 0: no longer than anything
+	// else on the node.
+	ShutdownGrace, ShutdownGraceCritical time.Duration
 }
 
 // Detection gives the times of the profile. An unknown profile has those of
@@ -40,7 +45,7 @@ type Detection struct {
 // Upstream's values are those of Kubernetes 1.37:
 // pkg/controller/nodelifecycle/config/v1alpha1/defaults.go (50 s, 5 s),
 // plugin/pkg/admission/defaulttolerationseconds/admission.go (300 s) and
-// pkg/kubelet/apis/config/v1beta1/defaults.go (10 s, 40 s).
+// pkg/kubelet/apis/config/v1beta1/defaults.go (10 s, 40 s; no graceful shutdown).
 func (p Profile) Detection() Detection {
 	if p == Kubernetes {
 		return Detection{
@@ -59,5 +64,9 @@ func (p Profile) Detection() Detection {
 		PressureTransition:  10 * time.Second,
 		KubeletStatusUpdate: 2 * time.Second,
 		LeaseDuration:       4 * time.Second,
+
+		// Critical is CoreDNS, which answers for 5 s more (its lameduck).
+		ShutdownGrace:         15 * time.Second,
+		ShutdownGraceCritical: 6 * time.Second,
 	}
 }

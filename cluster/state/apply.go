@@ -41,6 +41,8 @@ func (w *World) Apply(e event.Event) {
 		w.removeNode(b.Node)
 	case event.NodeState:
 		w.applyNodeState(e.Time, b)
+	case event.NodeInhibitors, event.NodeShutdown:
+		w.applyShutdown(e.Time, b)
 	case event.ComponentState:
 		w.applyComponent(e.Time, b)
 	case event.ComponentUsage:
@@ -142,6 +144,9 @@ func (w *World) applyNodeState(at time.Time, b event.NodeState) {
 		return
 	}
 	n.State, n.Since, n.Cause, n.PID = b.State, at, b.Cause, b.PID
+	if b.PID == 0 {
+		n.shutdownOver()
+	}
 	w.freezeMember(b.Node)
 	if b.State != event.NodeRunning {
 		// Nobody asks from there any more.

@@ -32,6 +32,11 @@ func show(w *World, what string) (string, error) {
 		for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
 			showNode(line, w.Nodes[name])
 		}
+	case "shutdown":
+		for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
+			s := &w.Nodes[name].Shutdown
+			line("%s held by %v for up to %v; %q at %s, waits for %v, took %v", name, s.Inhibitors, s.Limit, s.Phase, after(s.Announced), s.Waits, s.Took)
+		}
 	case "usage":
 		for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
 			showUsage(line, w.Nodes[name])

@@ -98,6 +98,8 @@ type Node struct {
 	PodUsage map[string]*UsageSeries `json:"podUsage,omitempty"`
 	// Kubelet is what its kubelet tells of its work; nil before it told anything.
 	Kubelet *Kubelet `json:"kubelet,omitempty"`
+	// Shutdown is how the node goes down, or would.
+	Shutdown Shutdown `json:"shutdown,omitzero"`
 	// Containers are the last events of its containerd, oldest first.
 	Containers []ContainerEvent `json:"containers,omitempty"`
 }

@@ -194,9 +194,14 @@ func faultLab(w *state.World) fault.Lab {
 // begin lets a fault begin, and has it verified.
 func (s *Supervisor) begin(ctx context.Context, f event.FaultInjected) (event.FaultInjected, error) {
 	before := s.baseline(ctx, f)
+	var leaving map[string]*machine
+	if f.Kind == fault.Stop {
+		leaving = s.leave(f.Nodes)
+	}
 	a := s.faults.add(s.background, f)
 	if err := s.script.admits(f); err != nil { // looked at when it can be found there
 		s.faults.remove(a.ID)
+		s.stay(leaving)
 		return f, err
 	}
 	s.rec.Emit(a.FaultInjected)
@@ -210,7 +215,7 @@ func (s *Supervisor) begin(ctx context.Context, f event.FaultInjected) (event.Fa
 		s.rec.Emit(e)
 		return a.FaultInjected, err
 	}
-	if err := s.reconcile().about(a.FaultInjected); err != nil {
+	if err := errors.Join(s.goDown(leaving), s.reconcile().about(a.FaultInjected)); err != nil {
 		s.faults.remove(a.ID)
 		again := s.reconcile().about(a.FaultInjected)
 		s.rec.Emit(event.FaultEnded{ID: a.ID, Cause: "failed", Error: errors.Join(err, again).Error()})

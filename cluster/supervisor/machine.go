@@ -25,11 +25,13 @@ import (
 type machine struct {
 	handle *node.Handle
 	group  *cgroup.Group
-	paused bool // guarded by Supervisor.mu, as are connected, settled and end
+	paused bool // guarded by Supervisor.mu, as are connected, settled, leaving and end
 	// connected says that it is on the fabric.
 	connected bool
 	// settled says that its components have been started.
 	settled bool
+	// leaving says that it is being shut down.
+	leaving bool
 	// end is why a user ended it: set before the end, so that it is told
 	// apart from a death of its own.
 	end event.NodeState
@@ -196,18 +198,12 @@ func (s *Supervisor) killNode(name string) error {
 // shutdownTimeout bounds an orderly stop; then it is power loss.
 const shutdownTimeout = 10 * time.Second
 
-// stopNode shuts the node down in order.
-func (s *Supervisor) stopNode(ctx context.Context, name string) error {
-	m, err := s.machine(name)
-	if err != nil {
-		return err
-	}
+// stopNode stops what runs on the node in order, and the node.
+func (s *Supervisor) stopNode(ctx context.Context, name string, m *machine) error {
 	if err := s.refusePaused(name, m); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	m.end = event.NodeState{Node: name, State: event.NodeStopped, Cause: "stopped by a user"}
-	s.mu.Unlock()
+	s.stopping(name, m)
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	return errors.Join(m.handle.Shutdown(ctx), m.handle.Kill())

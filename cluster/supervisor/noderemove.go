@@ -138,7 +138,7 @@ func (o *operation) endNode(ctx context.Context, n plan.Node) error {
 		if o.isPaused(m) {
 			err = o.killNode(n.Name)
 		} else {
-			err = o.stopNode(ctx, n.Name)
+			err = o.shutDown(ctx, n.Name, m)
 		}
 		if err != nil {
 			return err

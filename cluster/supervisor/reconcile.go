@@ -93,6 +93,8 @@ func (s *Supervisor) reconcileNode(n plan.Node, d fault.Desired) error {
 	downed := s.faults.downed[n.Name]
 	s.faults.mu.Unlock()
 	switch {
+	case m != nil && want.Down != fault.Kill && s.isLeaving(m):
+		return nil // who shuts it down does the rest
 	case want.Down != "" && m != nil:
 		return s.takeDown(n.Name, m, want.Down)
 	case want.Down != "":
@@ -134,7 +136,7 @@ func (s *Supervisor) takeDown(name string, m *machine, how string) error {
 			return err
 		}
 	}
-	return s.stopNode(s.background, name)
+	return s.stopNode(s.background, name, m)
 }
 
 func (s *Supervisor) isPaused(m *machine) bool {

@@ -203,6 +203,16 @@ func (h *Handle) Reassert(ctx context.Context) error {
 	return h.do(ctx, request{Verb: verbReassert})
 }
 
+// Announce tells what runs on the node that it goes down, and returns when nobody
+// there delays that any more. Only Shutdown or Kill may follow.
+func (h *Handle) Announce(ctx context.Context) error {
+	err := h.do(ctx, request{Verb: verbAnnounce})
+	if errors.Is(err, ErrGone) {
+		return nil
+	}
+	return err
+}
+
 // Shutdown stops all components in reverse start order, then what else runs on the
 // node, and then the init.
 func (h *Handle) Shutdown(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workbench/cluster/event"
+	"workbench/runtime/logind"
 	"workbench/runtime/namespace"
 )
 
@@ -24,6 +25,7 @@ type server struct {
 	control *net.UnixConn
 	sendMu  sync.Mutex
 	set     *set
+	logind  *logind.Server // nil: the node goes down unannounced
 	// thread runs functions on the main thread, the only one inside the
 	// node's cgroup namespace; processes must be forked there.
 	thread chan func()
@@ -72,6 +74,13 @@ func (s *server) serve() error {
 		if err := json.Unmarshal(buf[:n], &r); err != nil {
 			return fmt.Errorf("hear from supervisor: %w", err)
 		}
+		if r.Verb == verbAnnounce {
+			go func() {
+				s.announce()
+				_ = s.reply(r.ID, nil) // a supervisor that is gone ends the init
+			}()
+			continue
+		}
 		if r.Verb == verbShutdown {
 			s.set.stopAll()
 			endRest(restGrace)
@@ -117,6 +126,9 @@ func (s *server) configure(c Config) error {
 	s.name, s.set.node = c.Name, c.Name
 	if err := s.hearPods(); err != nil {
 		fmt.Fprintf(os.Stderr, "init: %v\n", err) // their lookups are not seen
+	}
+	if err := s.serveLogind(); err != nil {
+		fmt.Fprintf(os.Stderr, "init: %v\n", err)
 	}
 	go s.set.reap()
 	go s.set.sample(c.Sample, newMeter("/proc", c.Root.Cgroups))

@@ -28,6 +28,7 @@ func init() { runtime.LockOSThread() }
 const (
 	onceRole = "node-test-once" // listens on a Unix socket and stops after the first connection
 	tapRole  = "node-test-tap"  // tells an event of its own, and something that is none
+	lateRole = "node-test-late" // delays a shutdown, as a kubelet does
 )
 
 // TestMain is, under the names of the inits and components, those.
@@ -42,6 +43,8 @@ func TestMain(m *testing.M) {
 		err = listenOnce("/run/once.sock")
 	case tapRole:
 		err = tap()
+	case lateRole:
+		err = late()
 	default:
 		os.Exit(m.Run())
 	}
@@ -173,7 +176,7 @@ func (r *rig) config() Config {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		r.t.Fatal(err)
 	}
-	for _, role := range []string{onceRole, tapRole} {
+	for _, role := range []string{onceRole, tapRole, lateRole} {
 		raw, err := os.ReadFile(self)
 		if err != nil {
 			r.t.Fatal(err)

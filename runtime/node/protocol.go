@@ -6,7 +6,8 @@
 //
 // The init supervises components: it starts them, probes their readiness,
 // restarts them with backoff, reaps every orphan, and samples what they use.
-// Events of components' own taps come to it through a pipe and pass through.
+// Events of components' own taps come to it through a pipe and pass through. It is
+// also the node's logind (package logind): who wants to hear of a shutdown, does.
 package node
 
 import (
@@ -68,6 +69,7 @@ const (
 	verbCrash     = "crash"    // SIGKILL soon after this and each later start
 	verbSteady    = "steady"   // no more of that
 	verbReassert  = "reassert" // after the node was thawed: stop again what is paused
+	verbAnnounce  = "announce" // tell the node that it goes down, wait for those who delay it
 	verbShutdown  = "shutdown" // stop everything in order, then end
 )
 

@@ -62,7 +62,7 @@ func kubeNode(b event.KubeNode, old *state.KubeNode) Entry {
 	}
 	var parts []string
 	if old.Ready != b.Ready {
-		parts = append(parts, with(fmt.Sprintf("Ready %s > %s", old.Ready, b.Ready), b.Reason))
+		parts = append(parts, with(with(fmt.Sprintf("Ready %s > %s", old.Ready, b.Ready), b.Reason), b.Message))
 		if out.Tone = Bad; b.Ready == "True" {
 			out.Tone = Good
 		}

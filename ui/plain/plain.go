@@ -65,6 +65,10 @@ func Describe(e event.Event, before *state.World) (Entry, bool) {
 		out = fault(b, before)
 	case event.NodeState:
 		out = node(b)
+	case event.NodeInhibitors:
+		out = inhibitors(b, before)
+	case event.NodeShutdown:
+		out = shutdown(b, before)
 	case event.ComponentState:
 		out = component(b, before)
 	case event.RaftRole:

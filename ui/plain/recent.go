@@ -66,6 +66,11 @@ func recentNodes(w *state.World) []Entry {
 		e := node(event.NodeState{Node: name, State: n.State, Cause: n.Cause, PID: n.PID})
 		e.At = n.Since
 		add(e, n.State != "")
+		if s := n.Shutdown; s.Phase != "" {
+			e := shutdown(event.NodeShutdown{Node: name, Phase: s.Phase, Waits: s.Waits, Limit: s.Limit, Took: s.Took}, w)
+			e.At = s.Announced.Add(s.Took)
+			add(e, true)
+		}
 		for _, c := range n.Components {
 			e := component(c.ComponentState, state.New())
 			e.At = c.Since

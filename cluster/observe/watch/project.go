@@ -44,6 +44,9 @@ func projectNode(n *corev1.Node) event.KubeNode {
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady {
 			b.Ready, b.Reason, b.Since = string(c.Status), c.Reason, c.LastTransitionTime.UTC()
+			if c.Status != corev1.ConditionTrue {
+				b.Message = c.Message
+			}
 		}
 	}
 	for _, t := range n.Spec.Taints {

@@ -69,6 +69,9 @@ func facts(s widget.Surface, cx *screen.Context, n *state.Node) int {
 		pair("kubelet", kn.Version)
 		pair("allocatable", fmt.Sprintf("%s cores %s", widget.Cores(float64(kn.AllocatableCPU)/1000), widget.Bytes(kn.AllocatableMemory)))
 	}
+	for _, i := range n.Shutdown.Inhibitors {
+		pair("may delay a shutdown", widget.Clean(i.Who)+" "+widget.Short(n.Shutdown.Limit))
+	}
 	if held := heldBy(cx, n); held != "" && n.State != event.NodeRunning && n.State != event.NodeStarting {
 		pair("but", leftBehind(cx, n, held))
 	} else {
@@ -79,7 +82,11 @@ func facts(s widget.Surface, cx *screen.Context, n *state.Node) int {
 		s.Fit(1, y, w-2, lamp.Style, widget.Clean(n.Cause))
 		y++
 	}
-	if o := screen.NodeOutlook(cx.World, cx.Now, n.Name); o.Silent || o.NotReady {
+	if said := shutdownSaid(n); said != "" {
+		s.Fit(1, y, w-2, st.Muted, said)
+		y++
+	}
+	if o := screen.NodeOutlook(cx.World, cx.Now, n.Name); o.Silent || o.NotReady || n.Shutdown.Waiting() {
 		outlookLine(s.Sub(1, y, w-2, 1), 0, cx, n)
 		y++
 	}

@@ -35,7 +35,7 @@ func planLines(cx *screen.Context, n *state.Node, w, h int) lines {
 	}
 	o := screen.NodeOutlook(cx.World, cx.Now, n.Name)
 	down := n.State == event.NodeKilled || n.State == event.NodeStopped
-	hot := o.Silent || o.NotReady
+	hot := o.Silent || o.NotReady || n.Shutdown.Waiting()
 	says := hot || o.HasLease || n.Cause != "" || heldBy(cx, n) != ""
 	p.outlook = take(hot)
 	add(&p.lamps, true)

@@ -178,6 +178,8 @@ func outlookLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
 	o := screen.NodeOutlook(cx.World, cx.Now, n.Name)
 	top := cx.World.Topology
 	switch {
+	case n.Shutdown.Waiting():
+		shutdownLine(s, y, cx, n)
 	case o.Evicting && o.EvictIn > 0:
 		countdown(s, y, st, st.Warn, widget.Plural(o.Waiting, "pod"), "evicted in "+widget.Seconds(o.EvictIn)+"?",
 			1-float64(o.EvictIn)/float64(top.EvictionDelay))
