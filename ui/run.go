@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -29,7 +30,8 @@ func Run(ctx context.Context, cfg Config) (Quit, error) {
 		owned.Go(func() { f(running) })
 	}}
 	model := newApp(cfg, out)
-	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(60)}
+	// The renderer looks for a new frame at this pace, also while there is none.
+	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(int(time.Second / frame))}
 	if cfg.Input != nil {
 		options = append(options, tea.WithInput(cfg.Input))
 	}

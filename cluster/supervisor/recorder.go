@@ -22,13 +22,21 @@ type recorder struct {
 	journal *journal.Journal
 	history *history.History
 	world   *state.World
-	changed chan struct{} // closed and replaced with every batch of events
+	waiting map[*waiter]struct{}
+}
+
+// waiter is somebody who waits for a condition. Who records an event asks for
+// it, so that nobody is woken by the many that change nothing for him.
+type waiter struct {
+	condition func(*state.World) (bool, error)
+	err       error
+	over      chan struct{} // closed when the condition holds or failed; err is set before
 }
 
 func newRecorder(j *journal.Journal, h *history.History, log *slog.Logger) *recorder {
 	w := state.New()
 	w.Seq = j.Last()
-	return &recorder{log: log, journal: j, history: h, world: w, changed: make(chan struct{})}
+	return &recorder{log: log, journal: j, history: h, world: w, waiting: map[*waiter]struct{}{}}
 }
 
 // Close ends the history, then the journal.
@@ -61,8 +69,13 @@ func (r *recorder) Record(events ...event.Event) {
 		r.world.Apply(e)
 		r.history.Keep(e, r.world, written)
 	}
-	close(r.changed)
-	r.changed = make(chan struct{})
+	for w := range r.waiting {
+		if done, err := w.condition(r.world); done || err != nil {
+			w.err = err
+			delete(r.waiting, w)
+			close(w.over)
+		}
+	}
 }
 
 // JSON is the world now.
@@ -80,20 +93,26 @@ func (r *recorder) See(look func(*state.World)) {
 }
 
 // Await waits until the condition holds or fails. It is asked after every
-// event.
+// event, by whoever records that, and so must not record or look itself.
 func (r *recorder) Await(ctx context.Context, condition func(*state.World) (bool, error)) error {
-	for {
-		r.mu.Lock()
-		done, err := condition(r.world)
-		changed := r.changed
+	w := &waiter{condition: condition, over: make(chan struct{})}
+	r.mu.Lock()
+	done, err := condition(r.world)
+	if done || err != nil {
 		r.mu.Unlock()
-		if done || err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		return err
+	}
+	r.waiting[w] = struct{}{}
+	r.mu.Unlock()
+	select {
+	case <-w.over:
+		return w.err
+	case <-ctx.Done():
+		// The condition may be one of the caller's own: it is not asked any more
+		// once this returns.
+		r.mu.Lock()
+		delete(r.waiting, w)
+		r.mu.Unlock()
+		return context.Cause(ctx)
 	}
 }

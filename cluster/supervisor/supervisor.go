@@ -296,7 +296,7 @@ func (s *Supervisor) stop(cause error) error {
 	if s.labNet != nil {
 		errs = append(errs, s.labNet.Close())
 	}
-	s.sources.Wait()
+	errs = append(errs, s.endSources())
 	if s.lab != nil {
 		errs = append(errs, s.links.shut(event.Outside, s.lab.PID))
 	}
@@ -315,6 +315,27 @@ func (s *Supervisor) stop(cause error) error {
 		s.rec.Emit(event.LabPhase{Phase: event.Stopped})
 	}
 	return errors.Join(errs...)
+}
+
+// sourcesEndWithin is how long what observes the lab has to end with it. All of it
+// waits for its context; who waits for something else must not keep the lab.
+const sourcesEndWithin = 15 * time.Second
+
+// endSources waits for all that observes the lab.
+func (s *Supervisor) endSources() error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.sources.Wait()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(sourcesEndWithin):
+		stacks := make([]byte, 1<<20)
+		s.log.Error("sources do not end", "stacks", string(stacks[:runtime.Stack(stacks, true)]))
+		return fmt.Errorf("what observes the lab did not end within %s; %s says what waits", sourcesEndWithin, s.place.Log())
+	}
 }
 
 // World implements api.Lab.

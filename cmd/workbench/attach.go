@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,7 +89,7 @@ func attach(ctx context.Context, client *api.Client, place layout.Lab, f *upFlag
 		return err
 	}
 	if !f.detach && !f.plain && term.IsTerminal(int(os.Stdout.Fd())) && term.IsTerminal(int(os.Stdin.Fd())) {
-		quit, err := ui.Run(ctx, ui.Config{Backend: b, Theme: f.theme, NoColor: os.Getenv("NO_COLOR") != ""})
+		quit, err := openApp(ctx, ui.Config{Backend: b, Theme: f.theme, NoColor: os.Getenv("NO_COLOR") != ""})
 		if err != nil || quit == ui.Keep {
 			return err
 		}
@@ -97,6 +98,13 @@ func attach(ctx context.Context, client *api.Client, place layout.Lab, f *upFlag
 	ctx, stop := untilInterrupt(ctx)
 	defer stop()
 	return lines(ctx, b, f.detach, own)
+}
+
+// openApp runs the app. One processor is enough for it: with more, the runtime
+// wakes threads for each event that one is done with before they run.
+func openApp(ctx context.Context, cfg ui.Config) (ui.Quit, error) {
+	runtime.GOMAXPROCS(1)
+	return ui.Run(ctx, cfg)
 }
 
 // lines prints the lab's changes. With until it ends when the lab runs. An

@@ -244,7 +244,7 @@ func replayApp(ctx context.Context, rec *recording.Recording, h *history.History
 	if rec.Damage != nil {
 		cfg.Replay.Notice = rec.Damage.Error()
 	}
-	_, err = ui.Run(ctx, cfg)
+	_, err = openApp(ctx, cfg)
 	return err
 }
 

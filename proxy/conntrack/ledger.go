@@ -33,6 +33,7 @@ type account struct {
 	packets, bytes uint64
 	reply          bool // an answer was seen
 	silent         bool // a listing showed it without an answer
+	missing        bool // the last look-up did not find it
 	table          int  // the last listing it was in, or that was before it began
 }
 
@@ -198,18 +199,54 @@ func (l *Ledger) Table(entries []Entry, complete bool) {
 		if a == nil {
 			continue
 		}
-		a.table = l.tables
-		a.reply = a.reply || e.Seen()
-		if e.Packets != a.packets || e.Bytes != a.bytes {
-			l.grow(l.service(a.key), a, e)
-		}
-		l.silent(a, !a.reply)
+		l.see(a, e)
 	}
 	for tuple, a := range l.live {
 		// One that began during the listing may be missing in it.
 		if a.table < l.tables-1 {
 			l.end(tuple, a, nil)
 		}
+	}
+}
+
+// see takes how far a connection is.
+func (l *Ledger) see(a *account, e *Entry) {
+	a.table, a.missing = l.tables, false
+	a.reply = a.reply || e.Seen()
+	if e.Packets != a.packets || e.Bytes != a.bytes {
+		l.grow(l.service(a.key), a, e)
+	}
+	l.silent(a, !a.reply)
+}
+
+// Connections are those that go on, by the direction of their first packets: all,
+// or only those without an answer so far.
+func (l *Ledger) Connections(all bool) []Tuple {
+	var out []Tuple
+	for tuple, a := range l.live {
+		if all || !a.reply {
+			out = append(out, tuple)
+		}
+	}
+	return out
+}
+
+// See takes one entry that was looked up: how far its connection is.
+func (l *Ledger) See(e Entry) {
+	if a := l.live[e.Original]; a != nil {
+		l.see(a, &e)
+	}
+}
+
+// Gone is a connection that a look-up did not find. How it ended may be under way;
+// of one not found twice it never comes.
+func (l *Ledger) Gone(t Tuple) {
+	switch a := l.live[t]; {
+	case a == nil:
+	case a.missing:
+		l.end(t, a, nil)
+	default:
+		a.missing = true
 	}
 }
 

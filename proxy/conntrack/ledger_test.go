@@ -175,3 +175,51 @@ func TestUDP(t *testing.T) {
 		t.Errorf("counted %+v", got)
 	}
 }
+
+func TestLookUps(t *testing.T) {
+	l := conntrack.NewLedger()
+	l.Learn(services())
+	a, b := entry(1000, clusterIP, podA, 1, replied), entry(1001, clusterIP, podB, 1, 0)
+	l.Begin(a)
+	l.Begin(b)
+	l.Changed()
+	if open := l.Connections(false); len(open) != 1 || open[0] != b.Original {
+		t.Errorf("without an answer: %v", open)
+	}
+	if all := l.Connections(true); len(all) != 2 {
+		t.Errorf("all: %v", all)
+	}
+	l.See(b)
+	if got := web(t, l); got.Silent != 1 || got.Endpoints[podB].Silent != 1 {
+		t.Errorf("one waits: %+v", got)
+	}
+	b.Packets, b.Bytes, b.Status = 3, 180, replied
+	l.See(b)
+	if got := web(t, l); got.Silent != 0 || got.Packets != 4 {
+		t.Errorf("it was answered: %+v", got)
+	}
+	l.See(entry(1002, clusterIP, podB, 1, 0)) // of no connection that began
+
+	// Its end may be on the way when it is not found; then that is what counts.
+	l.Gone(b.Original)
+	b.Packets, b.Bytes = 9, 540
+	l.End(b)
+	l.Gone(b.Original)
+	if got := web(t, l); got.Packets != 10 || got.Entries != 1 {
+		t.Errorf("ended, as told: %+v", got)
+	}
+	// Not found twice, it has ended without a word; found meanwhile, it has not.
+	for _, found := range []bool{true, false} {
+		l.Gone(a.Original)
+		if found {
+			l.See(a)
+		}
+		if l.Live() != 1 {
+			t.Fatal("not found once is not gone")
+		}
+	}
+	l.Gone(a.Original)
+	if got := web(t, l); l.Live() != 0 || got.Entries != 0 {
+		t.Errorf("not found twice: %+v", got)
+	}
+}

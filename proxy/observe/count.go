@@ -33,10 +33,8 @@ func (h hits) since(in chain, now counter) uint64 {
 
 // count brings the totals up to date and tells those that changed.
 func (s *source) count(now time.Time) error {
-	s.mu.Lock()
-	began, live, dirty := s.began, s.ledger.Live(), s.dirty
+	began := s.began
 	s.began = false
-	s.mu.Unlock()
 	// A refused connection begins nothing; in nftables mode only the few rules
 	// that count those are read.
 	if began || s.refusals != nil || now.Sub(s.matched) >= idleEvery {
@@ -45,43 +43,60 @@ func (s *source) count(now time.Time) error {
 			return err
 		}
 	}
-	if (live > 0 || dirty) && now.Sub(s.tabled) >= tableEvery {
+	if (s.ledger.Live() > 0 || s.dirty) && now.Sub(s.tabled) >= tableEvery {
 		s.tabled = now
-		if err := s.readTable(); err != nil {
+		if err := s.readConnections(now); err != nil {
 			return err
 		}
 	}
-	s.mu.Lock()
 	var changed map[string]event.ProxyCount
 	if s.ledger.Urgent() || now.Sub(s.told) >= quietEvery {
 		changed = s.ledger.Changed()
 	}
-	missed := s.missed
-	s.mu.Unlock()
 	if len(changed) > 0 {
 		s.told = now
-		s.tellCounts(changed, missed)
+		s.tellCounts(changed)
+	}
+	return nil
+}
+
+// readConnections finds out how far connections are: those without an answer each
+// time, the others as often as how much went over them is told.
+func (s *source) readConnections(now time.Time) error {
+	all := now.Sub(s.followed) >= quietEvery
+	if all {
+		s.followed = now
+	}
+	open := s.ledger.Connections(all)
+	if s.dirty || len(open) > askedMost {
+		return s.readTable()
+	}
+	for _, tuple := range open {
+		entry, ok, err := s.tracked.Entry(tuple)
+		if err != nil {
+			return err
+		}
+		if ok {
+			s.ledger.See(entry)
+		} else {
+			s.ledger.Gone(tuple)
+		}
 	}
 	return nil
 }
 
 // readTable lists all connections, for how far each is.
 func (s *source) readTable() error {
-	began := time.Now()
-	s.mu.Lock()
-	complete := s.dirty
+	began, complete := time.Now(), s.dirty
 	s.dirty = false
-	s.mu.Unlock()
 	var entries []conntrack.Entry
-	if err := conntrack.Table(s.Net, func(e conntrack.Entry) {
+	if err := s.tracked.Table(func(e conntrack.Entry) {
 		if e.Original.Destination != e.Reply.Source {
 			entries = append(entries, e)
 		}
 	}); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.ledger.Table(entries, complete)
 	// A large table is listed less often: at most 2 % of a processor.
 	if took := time.Since(began); took > tableEvery/50 {
@@ -138,8 +153,6 @@ func (s *source) readHits() error {
 // take adds what counters of rules grew by, and says which services grew.
 func (s *source) take(sources []rules.Source, counters map[chain][]counter) map[string]bool {
 	services := map[string]bool{}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, source := range sources {
 		in := chain{source.Table, source.Chain}
 		if source.Ordinal >= len(counters[in]) {
@@ -219,8 +232,8 @@ func (s *source) keepHits() {
 }
 
 // tellCounts emits totals, in as many events as they need.
-func (s *source) tellCounts(changed map[string]event.ProxyCount, missed uint64) {
+func (s *source) tellCounts(changed map[string]event.ProxyCount) {
 	for _, part := range rules.Parts(changed) {
-		s.Emit(event.ProxyCounters{Node: s.Node, Services: part, Missed: missed})
+		s.Emit(event.ProxyCounters{Node: s.Node, Services: part, Missed: s.missed})
 	}
 }

@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -14,12 +13,10 @@ func Refresher(ctx context.Context, cfg Config, what string) (refresh func() err
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var listening sync.WaitGroup
-	s.start(ctx, &listening)
+	s.start(ctx)
 	stop = func() {
 		cancel()
-		listening.Wait()
-		_ = s.kernel.Close()
+		s.close()
 	}
 	if err := s.list(ctx, time.Now()); err != nil {
 		stop()
@@ -34,9 +31,7 @@ func Refresher(ctx context.Context, cfg Config, what string) (refresh func() err
 		return func() error { return s.list(ctx, time.Now()) }, stop, nil
 	case "counters":
 		return func() error {
-			s.mu.Lock()
 			s.began, s.dirty = true, true
-			s.mu.Unlock()
 			return s.count(time.Now())
 		}, stop, nil
 	case "idle":

@@ -43,10 +43,8 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 	s.set = set
 	s.tell(set)
 	s.keepHits()
-	s.mu.Lock()
 	s.ledger.Learn(set.Services)
 	s.began = true // counters may have been reset
-	s.mu.Unlock()
 	if s.pending.IsZero() {
 		s.pending = now
 		s.sync.Added, s.sync.Removed, s.sync.Changes = 0, 0, nil

@@ -3,8 +3,8 @@
 // tools that list rules.
 //
 //	every 250 ms  generation of the ruleset -- changed? --> list, parse, compare --> proxy.service, proxy.sync
-//	every second  counters of rules, conntrack entries ----------------------------> proxy.counters
-//	at once       conntrack events -> ledger
+//	             connections that began or ended -> ledger
+//	every second  counters of rules, ledger ---------------------------------------> proxy.counters
 //	             /healthz of kube-proxy: when it last synced
 //
 // It changes nothing that kube-proxy or a packet would notice: in nftables mode,
@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"workbench/cluster/event"
@@ -33,12 +32,17 @@ import (
 const (
 	generationEvery = 250 * time.Millisecond
 	countEvery      = time.Second
-	tableEvery      = 2 * time.Second  // listings of connections, while there are some
+	tableEvery      = 2 * time.Second  // looks at connections, while there are some
 	idleEvery       = 5 * time.Second  // rule counters, while no connection begins
 	quietEvery      = 10 * time.Second // totals of which only the bytes changed
 	healthEvery     = 10 * time.Second // /healthz, while no rule changes
 	legacyEvery     = 2 * time.Second  // listings of legacy iptables, which has no generation
 )
+
+// askedMost is how many connections are looked up one by one. Beyond that one
+// listing of all, in which the kernel walks the connections of all nodes, is
+// cheaper.
+const askedMost = 512
 
 // Config says which node to read.
 type Config struct {
@@ -64,11 +68,12 @@ func (c Config) validate() error {
 // Name is the source of a node in event.SourceState.
 func Name(node string) string { return "proxy/" + node }
 
-// source is one running reader. Fields below mu are shared with the goroutine
-// that receives conntrack events.
+// source is one running reader.
 type source struct {
 	Config
 	kernel  *netfilter.Conn
+	tracked *conntrack.Reader
+	stream  *conntrack.Stream // nil where connections cannot be followed
 	lister  lister
 	healthz healthz
 
@@ -82,10 +87,9 @@ type source struct {
 
 	rest time.Time // no listing before
 
-	counted, tabled, matched, told, checked, listed time.Time
-	broken                                          string // the last error told
+	counted, tabled, followed, matched, told, checked, listed time.Time
+	broken                                                    string // the last error told
 
-	mu     sync.Mutex
 	ledger *conntrack.Ledger
 	began  bool // a connection began since rule counters were read
 	missed uint64
@@ -99,12 +103,8 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	defer s.kernel.Close()
-	var listening sync.WaitGroup
-	defer listening.Wait()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	s.start(ctx, &listening)
+	defer s.close()
+	s.start(ctx)
 	ticks := time.NewTicker(generationEvery)
 	defer ticks.Stop()
 	for {
@@ -126,32 +126,31 @@ func open(cfg Config) (*source, error) {
 	if s.kernel, err = netfilter.Dial(cfg.Net); err != nil {
 		return nil, fmt.Errorf("read proxy rules of %s: %w", cfg.Node, err)
 	}
+	if s.tracked, err = conntrack.Open(cfg.Net); err != nil {
+		return nil, errors.Join(fmt.Errorf("read connections of %s: %w", cfg.Node, err), s.kernel.Close())
+	}
 	return s, nil
 }
 
+func (s *source) close() {
+	_, _ = s.kernel.Close(), s.tracked.Close()
+	if s.stream != nil {
+		_ = s.stream.Close()
+	}
+}
+
 // start finds out what can be observed on the node and says so.
-func (s *source) start(ctx context.Context, listening *sync.WaitGroup) {
+func (s *source) start(ctx context.Context) {
 	about := event.ProxyNode{Node: s.Node, Mode: s.Mode}
 	var err error
 	if s.lister, err = newLister(s.Mode); err != nil {
 		about.Limits = append(about.Limits, err.Error())
 	}
 	about.Tool = s.lister.version
-	stream, err := conntrack.Listen(s.Net, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.missed++
-		s.dirty = true
-	})
-	if err != nil {
+	if s.stream, err = conntrack.Listen(s.Net); err != nil {
 		about.Limits = append(about.Limits, "connections are not counted: "+err.Error())
 	} else {
 		about.Tracked, s.dirty = true, true
-		listening.Go(func() {
-			if err := stream.Run(ctx, s.begin, s.end); err != nil {
-				s.report(ctx, err)
-			}
-		})
 	}
 	if about.Accounted = s.accounted(); !about.Accounted {
 		about.Limits = append(about.Limits, "packets and bytes are not counted: net.netfilter.nf_conntrack_acct is off on the node")
@@ -183,17 +182,20 @@ func (s *source) accounted() bool {
 	return on
 }
 
-func (s *source) begin(e conntrack.Entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ledger.Begin(e)
-	s.began = true
-}
-
-func (s *source) end(e conntrack.Entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ledger.End(e)
+// follow takes which connections began and ended.
+func (s *source) follow() error {
+	if s.stream == nil {
+		return nil
+	}
+	missed, err := s.stream.Take(func(e conntrack.Entry) {
+		s.ledger.Begin(e)
+		s.began = true
+	}, s.ledger.End)
+	if missed {
+		s.missed++
+		s.dirty = true
+	}
+	return err
 }
 
 // report tells of a failure when it is another than the last, and of its end.
@@ -224,6 +226,9 @@ func (s *source) poll(ctx context.Context, now time.Time) error {
 		}
 	}
 	s.checkHealth(ctx, now)
+	if err := s.follow(); err != nil {
+		return err
+	}
 	if now.Sub(s.counted) < countEvery {
 		return nil
 	}

@@ -106,6 +106,7 @@ const (
 func TestCountsSurviveRewrites(t *testing.T) {
 	for mode, write := range modes() {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			n := proxytest.New(t)
 			n.Sysctl("net.netfilter.nf_conntrack_acct", "1")
 			if mode == rules.IPTables {

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"workbench/cluster/event"
 	"workbench/proxy/conntrack"
 	"workbench/proxy/netfilter"
@@ -165,19 +167,27 @@ func chosen(out *event.ProxyTrace, cfg Config, o outcome) {
 	if i < 0 {
 		return
 	}
-	err := conntrack.Table(cfg.Nodes[i].Net, func(e conntrack.Entry) {
-		if e.Original.Source != o.source || e.Original.Destination != cfg.To {
-			return
-		}
-		out.Endpoint = e.Reply.Source.String()
-		out.Pod, out.PodNode = cfg.PodAt(e.Reply.Source.Addr())
-		if seen := e.Reply.Destination; seen.Addr() != o.source.Addr() {
+	entry, ok, err := look(cfg.Nodes[i].Net, conntrack.Tuple{Source: o.source, Destination: cfg.To, Protocol: unix.IPPROTO_TCP})
+	switch {
+	case err != nil:
+		out.Limits = append(out.Limits, err.Error())
+	case ok:
+		out.Endpoint = entry.Reply.Source.String()
+		out.Pod, out.PodNode = cfg.PodAt(entry.Reply.Source.Addr())
+		if seen := entry.Reply.Destination; seen.Addr() != o.source.Addr() {
 			out.Masqueraded = seen.String()
 		}
-	})
-	if err != nil {
-		out.Limits = append(out.Limits, err.Error())
 	}
+}
+
+// look asks the kernel about one connection.
+func look(ns *namespace.Net, t conntrack.Tuple) (conntrack.Entry, bool, error) {
+	reader, err := conntrack.Open(ns)
+	if err != nil {
+		return conntrack.Entry{}, false, err
+	}
+	defer reader.Close()
+	return reader.Entry(t)
 }
 
 // marks are the trace rules on all nodes.

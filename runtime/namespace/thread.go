@@ -41,22 +41,72 @@ func (n *Net) Close() error { return n.file.Close() }
 // FD is the namespace's file descriptor, valid until Close.
 func (n *Net) FD() int { return int(n.file.Fd()) }
 
-// Do runs fn on an operating-system thread that is in the namespace and that
-// ends afterwards. Sockets made by fn stay in the namespace and can be used
-// from anywhere; goroutines started by fn do not run in it.
+// Do runs fn on an operating-system thread that is in the namespace. Sockets made
+// by fn stay in the namespace and can be used from anywhere; goroutines started by
+// fn do not run in it. What else fn changes of its thread it must undo.
 func (n *Net) Do(fn func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine, so
-		// that no other goroutine ever lands in the wrong namespace.
-		runtime.LockOSThread()
-		if err := unix.Setns(n.FD(), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter network namespace: %w", err)
+	w := work{ns: n, fn: fn, done: make(chan error, 1)}
+	select {
+	case t := <-idle:
+		t <- w
+	default:
+		t := make(thread, 1)
+		t <- w
+		go t.run()
+	}
+	return <-w.done
+}
+
+// idle are threads that wait for work, in the namespace of the process: to make
+// one for each connection costs more than the connection. So few stay that they
+// are nothing.
+var idle = make(chan thread, 4)
+
+// thread is a goroutine with an operating-system thread of its own, and how it is
+// given work.
+type thread chan work
+
+type work struct {
+	ns   *Net
+	fn   func() error
+	done chan error
+}
+
+// run works until enough others are idle.
+func (t thread) run() {
+	// Never unlocked: the runtime ends the thread with the goroutine, so that no
+	// other goroutine ever lands in the wrong namespace.
+	runtime.LockOSThread()
+	home, err := NetAt("/proc/thread-self/ns/net")
+	if err != nil {
+		(<-t).done <- err
+		return
+	}
+	defer home.Close()
+	for w := range t {
+		err, lost := w.in(home)
+		stays := false
+		if !lost {
+			select {
+			case idle <- t:
+				stays = true
+			default:
+			}
+		}
+		w.done <- err
+		if !stays {
 			return
 		}
-		done <- fn()
-	}()
-	return <-done
+	}
+}
+
+// in does the work and comes home; lost says that it did not.
+func (w work) in(home *Net) (err error, lost bool) {
+	if err := unix.Setns(w.ns.FD(), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter network namespace: %w", err), false
+	}
+	err = w.fn()
+	return err, unix.Setns(home.FD(), unix.CLONE_NEWNET) != nil
 }
 
 // DialContext connects from inside the namespace to a literal IP address and

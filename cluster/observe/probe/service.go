@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -8,8 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-
-	"workbench/cluster/event"
+	"time"
 )
 
 // Dial connects to a literal IP address and port from somewhere in the lab.
@@ -39,15 +39,27 @@ func Service(node string, look func() (Ask, Dial, bool)) Target {
 // maxAnswer is how much of an answer is read, in bytes.
 const maxAnswer = 64 << 10
 
+// from makes the request over a connection that it dials and closes.
 func (a Ask) from(ctx context.Context, dial Dial) error {
-	transport := &http.Transport{DialContext: dial, TLSClientConfig: a.TLS, DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
+	conn, err := dial(ctx, "tcp", a.URL.Host)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	if a.TLS != nil {
+		conn = tls.Client(conn, a.TLS)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL.String(), nil)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("User-Agent", "workbench-probe")
-	resp, err := transport.RoundTrip(req)
+	req.Close = true
+	if err := req.Write(conn); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 1<<10), req)
 	if err != nil {
 		return err
 	}
@@ -59,20 +71,4 @@ func (a Ask) from(ctx context.Context, dial Dial) error {
 		return fmt.Errorf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
 	return nil
-}
-
-// DNS is the target of the cluster's name service as a pod on a node asks it for
-// the address of the API. The server's address is looked up each time.
-func DNS(node, domain string, look func() (server string, dial Dial, ok bool)) Target {
-	return Target{Name: DNSPrefix + node, Try: func(ctx context.Context) error {
-		server, dial, ok := look()
-		if !ok {
-			return ErrIdle
-		}
-		resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dial(ctx, network, server)
-		}}
-		_, err := resolver.LookupHost(ctx, event.DNSPulse+".default.svc."+domain+".")
-		return err
-	}}
 }

@@ -1,0 +1,116 @@
+package conntrack
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"workbench/runtime/namespace"
+)
+
+// Reader asks the kernel about the connections of a network namespace. It is
+// used by one goroutine at a time.
+type Reader struct{ socket }
+
+// Open opens a socket in a network namespace; it can be used from anywhere.
+func Open(ns *namespace.Net) (*Reader, error) {
+	in, err := open(ns)
+	return &Reader{in}, err
+}
+
+// Table calls take with every entry of IPv4 that exists now. It is dear however
+// few there are: all namespaces share one hash table, and the kernel walks all of
+// it, some milliseconds on a machine of 24 GiB.
+func (r *Reader) Table(take func(Entry)) error {
+	replies, err := r.nl.Execute(request(netlink.Dump, nil))
+	if err != nil {
+		return fmt.Errorf("list conntrack entries: %w", err)
+	}
+	for _, m := range replies {
+		e, ok, err := parse(m)
+		if err != nil {
+			return err
+		}
+		if ok {
+			take(e)
+		}
+	}
+	return nil
+}
+
+// Entry is the connection whose first packet went as t says; false when there is
+// none. It costs some microseconds.
+func (r *Reader) Entry(t Tuple) (found Entry, ok bool, err error) {
+	tuple, err := encode(t)
+	if err != nil {
+		return found, false, err
+	}
+	sent, err := r.nl.Send(request(0, tuple))
+	if err != nil {
+		return found, false, fmt.Errorf("ask for a conntrack entry: %w", err)
+	}
+	// The kernel has answered when Send returns. It marks its one answer as the
+	// first of several, so that whoever waits for their end waits for ever.
+	err = r.pending(func(m netlink.Message) error {
+		var err error
+		switch {
+		case m.Header.Sequence != sent.Header.Sequence:
+		case m.Header.Type == netlink.Error:
+			err = refusal(m)
+		default:
+			found, ok, err = parse(m)
+		}
+		return err
+	})
+	if err != nil {
+		return found, false, fmt.Errorf("ask for a conntrack entry: %w", err)
+	}
+	return found, ok, nil
+}
+
+func request(flags netlink.HeaderFlags, what []byte) netlink.Message {
+	return netlink.Message{
+		Header: netlink.Header{Type: messageGet, Flags: netlink.Request | flags},
+		Data:   append([]byte{familyIPv4, unix.NFNETLINK_V0, 0, 0}, what...),
+	}
+}
+
+// refusal is the error of a struct nlmsgerr; none when nothing was found.
+func refusal(m netlink.Message) error {
+	if len(m.Data) < 4 {
+		return fmt.Errorf("%d bytes of an error", len(m.Data))
+	}
+	err := unix.Errno(-int32(binary.NativeEndian.Uint32(m.Data)))
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// encode is the attributes by which the kernel finds a connection.
+func encode(t Tuple) ([]byte, error) {
+	ae := netlink.NewAttributeEncoder()
+	ae.ByteOrder = binary.BigEndian
+	ae.Nested(ctaTupleOriginal, func(tuple *netlink.AttributeEncoder) error {
+		tuple.Nested(tupleIP, func(ip *netlink.AttributeEncoder) error {
+			ip.Bytes(ipV4Source, t.Source.Addr().AsSlice())
+			ip.Bytes(ipV4Destination, t.Destination.Addr().AsSlice())
+			return nil
+		})
+		tuple.Nested(tupleProto, func(proto *netlink.AttributeEncoder) error {
+			proto.Uint8(protoNumber, t.Protocol)
+			proto.Uint16(protoSource, t.Source.Port())
+			proto.Uint16(protoDestination, t.Destination.Port())
+			return nil
+		})
+		return nil
+	})
+	out, err := ae.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode conntrack tuple: %w", err)
+	}
+	return out, nil
+}
