@@ -16,6 +16,7 @@ import (
 	"net/netip"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Tuple is one direction of a connection.
@@ -44,8 +45,22 @@ type Entry struct {
 // Seen says that an answer was seen.
 func (e *Entry) Seen() bool { return e.Status&statusSeenReply != 0 }
 
-// Bits of Status.
-const statusSeenReply = 1 << 1
+// settled says that nothing more is expected: TCP that was closed, or a question
+// that was answered and did not become a stream.
+func (e *Entry) settled() bool {
+	if e.Original.Protocol == unix.IPPROTO_TCP {
+		return e.TCPState == tcpTimeWait || e.TCPState == tcpClose
+	}
+	return e.Seen() && e.Status&statusAssured == 0
+}
+
+// Bits of Status, and values of TCPState.
+const (
+	statusSeenReply = 1 << 1
+	statusAssured   = 1 << 2
+	tcpTimeWait     = 7
+	tcpClose        = 8
+)
 
 // Attributes of linux/netfilter/nfnetlink_conntrack.h.
 const (

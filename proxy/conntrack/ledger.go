@@ -33,6 +33,7 @@ type account struct {
 	packets, bytes uint64
 	reply          bool // an answer was seen
 	silent         bool // a listing showed it without an answer
+	settled        bool // nothing more is expected to go over it
 	missing        bool // the last look-up did not find it
 	table          int  // the last listing it was in, or that was before it began
 }
@@ -212,19 +213,20 @@ func (l *Ledger) Table(entries []Entry, complete bool) {
 // see takes how far a connection is.
 func (l *Ledger) see(a *account, e *Entry) {
 	a.table, a.missing = l.tables, false
-	a.reply = a.reply || e.Seen()
+	a.reply, a.settled = a.reply || e.Seen(), e.settled()
 	if e.Packets != a.packets || e.Bytes != a.bytes {
 		l.grow(l.service(a.key), a, e)
 	}
 	l.silent(a, !a.reply)
 }
 
-// Connections are those that go on, by the direction of their first packets: all,
-// or only those without an answer so far.
+// Connections are those of which more is to be learnt, by the direction of their
+// first packets: those without an answer so far, and with all those too over which
+// more goes. Of the others the kernel tells what was left when it forgets them.
 func (l *Ledger) Connections(all bool) []Tuple {
 	var out []Tuple
 	for tuple, a := range l.live {
-		if all || !a.reply {
+		if !a.reply || all && !a.settled {
 			out = append(out, tuple)
 		}
 	}

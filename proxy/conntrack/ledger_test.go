@@ -223,3 +223,36 @@ func TestLookUps(t *testing.T) {
 		t.Errorf("not found twice: %+v", got)
 	}
 }
+
+// TestWhatIsAskedFor: connections that are over are remembered by the kernel for
+// minutes, and need not be asked for.
+func TestWhatIsAskedFor(t *testing.T) {
+	const (
+		assured     = 1 << 2 // IPS_ASSURED
+		established = 3      // TCP_CONNTRACK_ESTABLISHED
+		timeWait    = 7      // TCP_CONNTRACK_TIME_WAIT
+	)
+	for name, is := range map[string]struct {
+		protocol, state uint8
+		status          uint32
+		now, later      bool
+	}{
+		"asked for an answer":    {tcp, 1, 0, true, true},
+		"goes on":                {tcp, established, replied | assured, false, true},
+		"closed":                 {tcp, timeWait, replied | assured, false, false},
+		"a lookup":               {udp, 0, replied, false, false},
+		"a stream of datagrams":  {udp, 0, replied | assured, false, true},
+		"a lookup, not answered": {udp, 0, 0, true, true},
+	} {
+		l := conntrack.NewLedger()
+		l.Learn(services())
+		to := map[uint8]string{tcp: clusterIP, udp: "10.96.0.10:53"}[is.protocol]
+		e := entry(1000, to, podA, 1, is.status)
+		e.Original.Protocol, e.Reply.Protocol, e.TCPState = is.protocol, is.protocol, is.state
+		l.Begin(e)
+		l.See(e)
+		if now, later := len(l.Connections(false)) == 1, len(l.Connections(true)) == 1; now != is.now || later != is.later {
+			t.Errorf("one that %s is asked for: %t soon, %t now and then; want %t, %t", name, now, later, is.now, is.later)
+		}
+	}
+}

@@ -8,24 +8,31 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"workbench/proxy/netfilter"
 	"workbench/runtime/namespace"
 )
 
 // Reader asks the kernel about the connections of a network namespace. It is
 // used by one goroutine at a time.
-type Reader struct{ socket }
+type Reader struct{ in *netfilter.Socket }
 
 // Open opens a socket in a network namespace; it can be used from anywhere.
 func Open(ns *namespace.Net) (*Reader, error) {
-	in, err := open(ns)
-	return &Reader{in}, err
+	in, err := netfilter.Open(ns)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{in}, nil
 }
+
+// Close closes the socket.
+func (r *Reader) Close() error { return r.in.Close() }
 
 // Table calls take with every entry of IPv4 that exists now. It is dear however
 // few there are: all namespaces share one hash table, and the kernel walks all of
 // it, some milliseconds on a machine of 24 GiB.
 func (r *Reader) Table(take func(Entry)) error {
-	replies, err := r.nl.Execute(request(netlink.Dump, nil))
+	replies, err := r.in.Execute(request(netlink.Dump, nil))
 	if err != nil {
 		return fmt.Errorf("list conntrack entries: %w", err)
 	}
@@ -48,27 +55,14 @@ func (r *Reader) Entry(t Tuple) (found Entry, ok bool, err error) {
 	if err != nil {
 		return found, false, err
 	}
-	sent, err := r.nl.Send(request(0, tuple))
-	if err != nil {
-		return found, false, fmt.Errorf("ask for a conntrack entry: %w", err)
-	}
-	// The kernel has answered when Send returns. It marks its one answer as the
-	// first of several, so that whoever waits for their end waits for ever.
-	err = r.pending(func(m netlink.Message) error {
-		var err error
-		switch {
-		case m.Header.Sequence != sent.Header.Sequence:
-		case m.Header.Type == netlink.Error:
-			err = refusal(m)
-		default:
-			found, ok, err = parse(m)
-		}
+	err = r.in.Ask(request(0, tuple), func(m netlink.Message) (err error) {
+		found, ok, err = parse(m)
 		return err
 	})
-	if err != nil {
-		return found, false, fmt.Errorf("ask for a conntrack entry: %w", err)
+	if errors.Is(err, unix.ENOENT) {
+		return found, false, nil
 	}
-	return found, ok, nil
+	return found, ok, err
 }
 
 func request(flags netlink.HeaderFlags, what []byte) netlink.Message {
@@ -76,18 +70,6 @@ func request(flags netlink.HeaderFlags, what []byte) netlink.Message {
 		Header: netlink.Header{Type: messageGet, Flags: netlink.Request | flags},
 		Data:   append([]byte{familyIPv4, unix.NFNETLINK_V0, 0, 0}, what...),
 	}
-}
-
-// refusal is the error of a struct nlmsgerr; none when nothing was found.
-func refusal(m netlink.Message) error {
-	if len(m.Data) < 4 {
-		return fmt.Errorf("%d bytes of an error", len(m.Data))
-	}
-	err := unix.Errno(-int32(binary.NativeEndian.Uint32(m.Data)))
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	return err
 }
 
 // encode is the attributes by which the kernel finds a connection.

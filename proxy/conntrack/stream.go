@@ -7,6 +7,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"workbench/proxy/netfilter"
 	"workbench/runtime/namespace"
 )
 
@@ -24,30 +25,33 @@ const buffer = 4 << 20
 
 // Stream is the connections that begin and end. The kernel keeps what it says
 // until it is taken. It is used by one goroutine at a time.
-type Stream struct{ socket }
+type Stream struct{ in *netfilter.Socket }
 
 // Listen begins to listen in a network namespace. The kernel reports events
 // while somebody listens (net.netfilter.nf_conntrack_events=2 is its default).
 func Listen(ns *namespace.Net) (*Stream, error) {
-	in, err := open(ns)
+	in, err := netfilter.Open(ns)
 	if err != nil {
 		return nil, err
 	}
 	// Beyond net.core.rmem_max only with CAP_NET_ADMIN; less is no failure.
-	_ = in.nl.SetReadBuffer(buffer)
+	_ = in.SetReadBuffer(buffer)
 	for _, group := range []uint32{groupNew, groupDestroy} {
-		if err := in.nl.JoinGroup(group); err != nil {
+		if err := in.JoinGroup(group); err != nil {
 			return nil, errors.Join(fmt.Errorf("listen to conntrack events: %w", err), in.Close())
 		}
 	}
 	return &Stream{in}, nil
 }
 
+// Close closes the socket.
+func (s *Stream) Close() error { return s.in.Close() }
+
 // Take calls began and ended with the entries of what happened since it was last
 // called, in order. Missed is true when more happened than the buffer holds.
 func (s *Stream) Take(began, ended func(Entry)) (missed bool, err error) {
 	for {
-		err := s.pending(func(m netlink.Message) error {
+		err := s.in.Pending(func(m netlink.Message) error {
 			e, ok, err := parse(m)
 			switch {
 			case err != nil || !ok:

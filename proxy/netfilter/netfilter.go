@@ -19,13 +19,13 @@ import (
 
 // Conn is a netlink socket in a network namespace. It is used by one goroutine
 // at a time.
-type Conn struct{ nl *netlink.Conn }
+type Conn struct{ nl *Socket }
 
 // Dial opens a socket in a network namespace; it can be used from anywhere.
 func Dial(ns *namespace.Net) (*Conn, error) {
-	nl, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: ns.FD()})
+	nl, err := Open(ns)
 	if err != nil {
-		return nil, fmt.Errorf("open netfilter socket: %w", err)
+		return nil, err
 	}
 	return &Conn{nl: nl}, nil
 }
@@ -42,26 +42,30 @@ func message(kind int) netlink.HeaderType {
 
 // Generation is the number of the ruleset: it grows with every transaction.
 // Asking costs some microseconds.
-func (c *Conn) Generation() (uint32, error) {
-	replies, err := c.nl.Execute(netlink.Message{
+func (c *Conn) Generation() (generation uint32, err error) {
+	known := false
+	err = c.nl.Ask(netlink.Message{
 		Header: netlink.Header{Type: message(unix.NFT_MSG_GETGEN), Flags: netlink.Request},
 		Data:   header(unix.AF_UNSPEC),
-	})
-	if err != nil {
-		return 0, fmt.Errorf("ask for the generation of the rules: %w", err)
-	}
-	for _, m := range replies {
+	}, func(m netlink.Message) error {
 		ad, err := attributes(m)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for ad.Next() {
 			if ad.Type() == unix.NFTA_GEN_ID {
-				return ad.Uint32(), nil
+				generation, known = ad.Uint32(), true
 			}
 		}
+		return ad.Err()
+	})
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("ask for the generation of the rules: %w", err)
+	case !known:
+		return 0, errors.New("ask for the generation of the rules: the kernel named none")
 	}
-	return 0, errors.New("ask for the generation of the rules: the kernel named none")
+	return generation, nil
 }
 
 // attributes are those after the nfgenmsg of a message; numbers are big-endian.
