@@ -147,6 +147,9 @@ type Registry struct {
 	URL string `json:"url,omitempty"`
 	// Insecure says that its certificate is not checked.
 	Insecure bool `json:"insecure,omitempty"`
+	// CA is certificates, as PEM text, that its own may be signed by, besides those
+	// that the machine trusts.
+	CA string `json:"ca,omitempty"`
 }
 
 // Component configures one component on every node that runs it.

@@ -14,6 +14,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"workbench/cluster/plan"
+	"workbench/cluster/spec"
 	"workbench/runtime/image"
 	"workbench/runtime/image/pull"
 )
@@ -40,7 +41,14 @@ func (s *Supervisor) serveImages() error {
 		Token: s.registryToken, Node: s.nodeAt, Emit: s.rec.Emit, Log: s.log,
 	}
 	for host, r := range s.saved.Lab.Spec.Images.Registries {
-		cfg.Registries[host] = pull.Registry{URL: strings.TrimSuffix(r.URL, "/"), Insecure: r.Insecure}
+		one := pull.Registry{URL: strings.TrimSuffix(r.URL, "/"), Insecure: r.Insecure}
+		if r.CA != "" {
+			var err error
+			if one.CA, err = spec.ParseCertificates(r.CA); err != nil {
+				return fmt.Errorf("serve images to nodes: the ca of registry %s: %w", host, err)
+			}
+		}
+		cfg.Registries[host] = one
 	}
 	server, err := pull.New(cfg)
 	if err != nil {

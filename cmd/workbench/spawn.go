@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"reflect"
@@ -78,7 +79,8 @@ func supervisorCommand(o *options) *cobra.Command {
 	}
 }
 
-// sameShape compares two labs as they are saved.
+// sameShape compares two labs as they are saved, but where their images come from,
+// which may change between two boots.
 func sameShape(a, b spec.Lab) bool {
 	plainA, errA := plainLab(a)
 	plainB, errB := plainLab(b)
@@ -86,6 +88,7 @@ func sameShape(a, b spec.Lab) bool {
 }
 
 func plainLab(l spec.Lab) (any, error) {
+	l.Spec.Images = spec.Images{}
 	raw, err := json.Marshal(l.Spec)
 	if err != nil {
 		return nil, err
@@ -93,4 +96,8 @@ func plainLab(l spec.Lab) (any, error) {
 	var v any
 	err = json.Unmarshal(raw, &v)
 	return v, err
+}
+
+func sameRegistries(a, b spec.Lab) bool {
+	return maps.Equal(a.Spec.Images.Registries, b.Spec.Images.Registries)
 }

@@ -69,8 +69,12 @@ func up(cmd *cobra.Command, o *options, f *upFlags) error {
 	}
 	ctx := cmd.Context()
 	if _, err := client.World(ctx); err == nil {
-		if err := refuseOtherShape(cmd, place, f); err != nil {
+		saved, wanted, err := existing(cmd, place, f)
+		if err != nil {
 			return err
+		}
+		if !sameRegistries(saved.Lab, wanted) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: the registries of %s hold from the next boot on: workbench down, and up again\n", f.file)
 		}
 		return attach(ctx, client, place, f, false)
 	}
@@ -117,34 +121,32 @@ func nameFromFile(cmd *cobra.Command, o *options, f *upFlags) error {
 	return err
 }
 
-// refuseOtherShape refuses what would change the shape of a lab that exists.
-func refuseOtherShape(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
-	saved, err := place.Load()
-	if err != nil {
-		return err
+// existing is a lab that exists, as it is and as it is wanted. What would change its
+// shape is refused.
+func existing(cmd *cobra.Command, place layout.Lab, f *upFlags) (saved layout.Saved, wanted spec.Lab, err error) {
+	if saved, err = place.Load(); err != nil {
+		return saved, wanted, err
 	}
-	wanted, err := wantedLab(cmd, place, f, saved.Lab)
-	if err != nil {
-		return err
+	if wanted, err = wantedLab(cmd, place, f, saved.Lab); err != nil || sameShape(saved.Lab, wanted) {
+		return saved, wanted, err
 	}
-	if sameShape(saved.Lab, wanted) {
-		return nil
-	}
-	return fmt.Errorf("lab %s exists with another shape (%d control planes, %d workers, failure detection %s); use it as it is with: workbench up --name %s; or boot a second lab with another --name; workbench down --purge deletes this one with its data",
+	return saved, wanted, fmt.Errorf("lab %s exists with another shape (%d control planes, %d workers, failure detection %s); use it as it is with: workbench up --name %s; or boot a second lab with another --name; workbench down --purge deletes this one with its data",
 		place.Name, saved.Lab.Spec.ControlPlanes.Count, saved.Lab.Spec.Workers.Count, saved.Lab.Spec.FailureDetection, place.Name)
 }
 
 // prepare writes the lab's file, from the flags for a new lab. A saved lab
-// keeps its shape; flags that would change it are refused.
+// keeps its shape; flags that would change it are refused. Its registries are those
+// of the file, if one is given.
 func prepare(cmd *cobra.Command, place layout.Lab, f *upFlags) error {
-	saved, err := place.Load()
+	saved, wanted, err := existing(cmd, place, f)
 	switch {
 	case err == nil:
-		if err := refuseOtherShape(cmd, place, f); err != nil {
-			return err
-		}
+		changed := !sameRegistries(saved.Lab, wanted)
+		saved.Lab.Spec.Images = wanted.Spec.Images
 		if f.apiPort != 0 && f.apiPort != saved.APIPort {
-			saved.APIPort = f.apiPort
+			saved.APIPort, changed = f.apiPort, true
+		}
+		if changed {
 			return place.Save(saved)
 		}
 		return nil

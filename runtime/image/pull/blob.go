@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/containerd/containerd/v2/core/remotes"
 	"github.com/opencontainers/go-digest"
+
+	"workbench/cluster/event"
 )
 
 // serveBlob answers with a blob that is there, or is downloaded for all who ask. What
@@ -27,6 +30,13 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request, req request) 
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
+	if s.cache.has(d) && !s.own(d) && !s.granted.has(req, d) {
+		began := time.Now()
+		if err := s.authorise(r, req, d); err != nil {
+			s.fail(w, r, req, began, err)
+			return
+		}
+	}
 	if s.serveLocal(w, r, d) {
 		return
 	}
@@ -70,11 +80,22 @@ type download struct {
 	done   bool
 	err    error // why it failed; read when done
 	users  int   // of the file: the last one closes it
+	nodes  []string
 }
 
 // use counts one more user.
 func (j *download) use() *download {
 	j.set(func() { j.users++ })
+	return j
+}
+
+// useBy counts one more, for a node that waits.
+func (j *download) useBy(node string) *download {
+	j.set(func() {
+		if j.users++; !slices.Contains(j.nodes, node) {
+			j.nodes = append(j.nodes, node)
+		}
+	})
 	return j
 }
 
@@ -87,25 +108,29 @@ func (j *download) release() {
 	})
 }
 
-// fetch begins the download of a blob, unless it is on its way.
+// fetch begins the download of a blob, unless it is on its way to somebody with the
+// same credentials.
 func (s *Server) fetch(r *http.Request, req request, d digest.Digest) *download {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := req.registry + "/" + req.repository + "@" + d.String()
+	key := grantKey(req, d)
 	if job := s.downloads[key]; job != nil {
-		return job.use()
+		return job.useBy(req.node)
 	}
 	job := &download{}
 	job.change = sync.NewCond(&job.mu)
-	s.downloads[key] = job.use()
+	s.downloads[key] = job.useBy(req.node)
 	job.use() // by the download itself
-	resolver := s.upstream(r, req.registry)
 	s.work.Go(func() {
 		defer job.release()
 		began := time.Now()
-		err := s.download(resolver, req, d, job)
+		stop := s.tellProgress(func() event.ImageProgress { return job.progress(req, s.called.of(req)) })
+		err := s.download(s.upstream(r, req.registry), req, d, job)
+		stop()
 		if err != nil {
 			err = s.explain(r, req, err)
+		} else {
+			s.granted.add(req, d)
 		}
 		s.tell(req, job.has, began, err)
 		s.mu.Lock()
@@ -114,6 +139,13 @@ func (s *Server) fetch(r *http.Request, req request, d digest.Digest) *download 
 		job.set(func() { job.done, job.err = true, err })
 	})
 	return job
+}
+
+// progress is how far it is.
+func (j *download) progress(req request, of string) event.ImageProgress {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return event.ImageProgress{Nodes: slices.Clone(j.nodes), Image: req.name(), Of: of, Part: req.part(), Bytes: j.has, Size: j.size}
 }
 
 // download gets a blob from its registry into the cache.

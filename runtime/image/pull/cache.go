@@ -42,6 +42,12 @@ func (c *cache) open(d digest.Digest) (*os.File, error) {
 	return f, err
 }
 
+// has says that a blob is there.
+func (c *cache) has(d digest.Digest) bool {
+	_, err := os.Lstat(blobPath(c.dir, d))
+	return err == nil
+}
+
 // partial begins a blob that is not whole yet.
 func (c *cache) partial() (*os.File, error) { return os.CreateTemp(c.dir, ".partial-") }
 

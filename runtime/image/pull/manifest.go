@@ -14,13 +14,15 @@ import (
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"workbench/cluster/event"
 )
 
 // maxManifest bounds a manifest, in bytes; registries refuse more than 4 MiB.
 const maxManifest = 8 << 20
 
-// serveManifest answers with a manifest: of the lab's own images, of the cache where
-// it is asked for by digest, or the registry's.
+// serveManifest answers with a manifest: of the lab's own images, or the registry's,
+// which is asked whether who asks may have it also where it is in the cache.
 func (s *Server) serveManifest(w http.ResponseWriter, r *http.Request, req request) {
 	began := time.Now()
 	if s.cfg.Gone(req.node, req.name()) {
@@ -35,20 +37,28 @@ func (s *Server) serveManifest(w http.ResponseWriter, r *http.Request, req reque
 			return
 		}
 	}
-	if d, err := digest.Parse(req.reference); err == nil {
+	if d, err := digest.Parse(req.reference); err == nil && (s.own(d) || s.granted.has(req, d)) {
 		if raw, err := s.local(d); err == nil {
+			s.called.learn(req, d, raw)
 			writeManifest(w, r, mediaType(raw), d, raw)
 			return
 		}
 	}
+	stop := s.tellProgress(func() event.ImageProgress {
+		return event.ImageProgress{Nodes: []string{req.node}, Image: req.name(), Of: s.called.of(req), Part: req.part()}
+	})
 	target, raw, err := s.fetchManifest(r, req)
-	if err != nil {
-		err = s.explain(r, req, err)
-		challenge(w, req, err)
-		s.tell(req, 0, began, err)
-		refuse(w, r, err)
+	stop()
+	if err != nil && r.Context().Err() != nil {
+		s.tell(req, 0, began, fmt.Errorf("%s asks for it no more", req.node))
 		return
 	}
+	if err != nil {
+		s.fail(w, r, req, began, s.explain(r, req, err))
+		return
+	}
+	s.granted.add(req, target.Digest)
+	s.called.learn(req, target.Digest, raw)
 	s.tell(req, int64(len(raw)), began, nil)
 	writeManifest(w, r, target.MediaType, target.Digest, raw)
 }
@@ -98,12 +108,27 @@ func (s *Server) open(d digest.Digest) (*os.File, error) {
 	if f, err := s.cache.open(d); err == nil {
 		return f, nil
 	}
+	return s.openOwn(d)
+}
+
+// openOwn opens a blob of an image that comes with the lab or was loaded into it:
+// these are for all.
+func (s *Server) openOwn(d digest.Digest) (*os.File, error) {
 	for _, dir := range s.cfg.Blobs() {
 		if f, err := os.Open(blobPath(dir, d)); err == nil {
 			return f, nil
 		}
 	}
 	return nil, os.ErrNotExist
+}
+
+func (s *Server) own(d digest.Digest) bool {
+	f, err := s.openOwn(d)
+	if err != nil {
+		return false
+	}
+	_ = f.Close()
+	return true
 }
 
 // fetchManifest asks the registry what a name stands for, and for the manifest.

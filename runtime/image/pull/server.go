@@ -3,6 +3,7 @@ package pull
 import (
 	"context"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,12 +11,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/net/http/httpproxy"
 
 	"workbench/cluster/event"
 )
@@ -29,6 +32,8 @@ type Registry struct {
 	URL string // scheme and host
 	// Insecure says that its certificate is not checked.
 	Insecure bool
+	// CA may sign its certificate, besides those that the machine trusts.
+	CA []*x509.Certificate
 }
 
 // Config of a Server.
@@ -51,6 +56,8 @@ type Config struct {
 	// Patience is how long a registry may be silent; a node waits twice as long for a
 	// manifest or all of a blob. 10 s where it is 0.
 	Patience time.Duration
+	// Every is how often it is told how far a slow request is; 1 s where it is 0.
+	Every time.Duration
 	// Token is the value of TokenHeader.
 	Token string
 	// Node names the node with an address.
@@ -68,6 +75,9 @@ func (c *Config) validate() error {
 		// Containerd waits 30 s for an answer, and the reason has to reach it before.
 		c.Patience = 10 * time.Second
 	}
+	if c.Every == 0 {
+		c.Every = time.Second
+	}
 	return nil
 }
 
@@ -76,13 +86,19 @@ type Server struct {
 	cfg   Config
 	cache *cache
 	http  http.Server
+	// The proxy of a URL, by the environment as it was when the server was made.
+	proxy     func(*url.URL) (*url.URL, error)
+	granted   grants
+	called    names
+	questions questions
 	// Ends when the server closes: downloads outlive the request that began them.
 	background context.Context
 	stop       context.CancelFunc
 	work       sync.WaitGroup
 
 	mu        sync.Mutex
-	downloads map[string]*download // by repository and digest
+	downloads map[string]*download    // by repository, digest and who asks
+	clients   map[string]*http.Client // by the host in image names
 }
 
 // New makes a server; Serve runs it.
@@ -94,7 +110,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, cache: c, downloads: map[string]*download{}}
+	s := &Server{cfg: cfg, cache: c, proxy: httpproxy.FromEnvironment().ProxyFunc(), downloads: map[string]*download{}, clients: map[string]*http.Client{}}
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.http = http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	return s, nil
@@ -113,6 +129,7 @@ func (s *Server) Close() error {
 	s.stop()
 	err := s.http.Close()
 	s.work.Wait()
+	s.hangUp()
 	return err
 }
 
@@ -126,6 +143,7 @@ type request struct {
 	repository string
 	kind       string // manifests or blobs
 	reference  string // a tag or a digest
+	who        string // stands for the credentials that came with it; "" for none
 }
 
 // name is the whole name of the image.
@@ -135,6 +153,9 @@ func (r request) name() string {
 	}
 	return r.registry + "/" + r.repository + ":" + r.reference
 }
+
+// part is the word for what is asked for: manifest or blob.
+func (r request) part() string { return strings.TrimSuffix(r.kind, "s") }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -155,9 +176,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, &failure{http.StatusNotFound, fmt.Errorf("%s: not a manifest or a blob of a registry", r.URL.Path)})
 		return
 	}
-	req := request{registry: host, repository: parts[1], kind: parts[2], reference: parts[3]}
+	req := request{registry: host, repository: parts[1], kind: parts[2], reference: parts[3], who: who(r)}
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		req.node = s.cfg.Node(addr.Addr().Unmap())
+	}
+	if req.who != "" {
+		s.questions.answer(req)
 	}
 	if req.kind == "blobs" {
 		s.serveBlob(w, r, req)
@@ -232,7 +256,7 @@ func code(status int) string {
 
 // tell says what came of a request: of one that asked a registry, or failed.
 func (s *Server) tell(r request, bytes int64, began time.Time, err error) {
-	e := event.ImagePull{Node: r.node, Image: r.name(), Part: strings.TrimSuffix(r.kind, "s"), Bytes: bytes, Took: time.Since(began)}
+	e := event.ImagePull{Node: r.node, Image: r.name(), Of: s.called.of(r), Part: r.part(), Bytes: bytes, Took: time.Since(began)}
 	if err != nil {
 		e.Error = err.Error()
 	}
