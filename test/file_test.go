@@ -29,6 +29,9 @@ spec:
     registries:
       registry.lab:5000: {url: "http://10.20.0.101:5001"}
       down.lab: {url: "http://10.20.0.101:5009"}
+      private.lab: {url: "https://10.20.0.101:5002", ca: AUTHORITY}
+      untrusted.lab: {url: "https://10.20.0.101:5002"}
+      proxied.invalid: {ca: AUTHORITY}
   components:
     kubelet: {extraArgs: {max-pods: "20"}}
     kube-scheduler:
@@ -72,7 +75,8 @@ spec:
 // TestLabFile boots a lab from a file and finds in the cluster what it asks for.
 func TestLabFile(t *testing.T) {
 	lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 2})
-	lab.Must("up", "--detach", "-f", labFile(t, strings.ReplaceAll(everything, "UPSTREAM", outside(t))))
+	pulls := newRegistries(t)
+	lab.Must("up", "--detach", "-f", labFile(t, strings.NewReplacer("UPSTREAM", outside(t), "AUTHORITY", pulls.inFile()).Replace(everything)))
 	w := whole(lab)
 	if w.Topology.Profile != "kubernetes" || w.Topology.ServiceCIDR != "10.101.0.0/20" || w.Nodes["c1"].IP != "10.20.0.11" {
 		t.Errorf("topology %+v", w.Topology)
@@ -119,7 +123,7 @@ func TestLabFile(t *testing.T) {
 		{"RunsStaticPods", testStaticPods},
 		{"KeepsVolumes", testStorage},
 		{"KeepsConnectionsToASlowAPI", testSlowAPI},
-		{"LoadsAndPullsImages", testImages},
+		{"LoadsAndPullsImages", func(t *testing.T, lab *harness.Lab) { testImages(t, lab, pulls) }},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
 	}

@@ -1,11 +1,13 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,14 +16,29 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"workbench/cluster/api"
 	"workbench/cluster/event"
 	"workbench/cluster/state"
 	"workbench/runtime/image"
 	"workbench/runtime/image/imagetest"
 	"workbench/runtime/image/imagetest/registry"
-	"workbench/runtime/namespace"
 	"workbench/test/harness"
 )
+
+// snapshotFiles are the files that tell the layers of runnable images, in a node's root.
+const snapshotFiles = "var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/made-for"
+
+// held are what nodes tell of an image.
+func held(w *state.World, name string) (found []event.NodeImage) {
+	for _, n := range w.Images.Nodes {
+		for _, i := range n.Images {
+			if i.Name == name {
+				found = append(found, i)
+			}
+		}
+	}
+	return found
+}
 
 // registryPort is where the test's registry listens on w1, as the lab file says.
 const registryPort = 5001
@@ -47,8 +64,13 @@ func runnable(t *testing.T, name string) imagetest.Made {
 	return imagetest.Made{}
 }
 
-// uses is a pod on a node that runs an image.
-func uses(name, image, node, policy string) string {
+// uses is a pod on a node that runs an image, which it pulls with the credentials of
+// secrets.
+func uses(name, image, node, policy string, secrets ...string) string {
+	var names []string
+	for _, s := range secrets {
+		names = append(names, "{name: "+s+"}")
+	}
 	return fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
@@ -57,17 +79,28 @@ spec:
   nodeName: %s
   tolerations: [{operator: Exists}]
   terminationGracePeriodSeconds: 0
+  imagePullSecrets: [%s]
   containers: [{name: main, image: %q, imagePullPolicy: %s}]
----`, name, node, image, policy)
+---`, name, node, strings.Join(names, ", "), image, policy)
 }
 
 // testImages loads, pulls and loses images.
-func testImages(t *testing.T, lab *harness.Lab) {
+func testImages(t *testing.T, lab *harness.Lab, outside *registries) {
 	testLoadedImages(t, lab)
 	testPulledImages(t, lab)
+	testPrivateImages(t, lab, outside)
 	testLostImage(t, lab)
-	// The kubelet removes the containers of deleted pods in its own time.
-	lab.Eventually("the image is used no more", "image", "rm", "class/app")
+	// The pods were deleted just now.
+	lab.Must("image", "rm", "class/app")
+	for _, node := range []string{"w1", "w2"} {
+		given, _ := filepath.Glob(filepath.Join(lab.Root(node), snapshotFiles))
+		for _, file := range given {
+			if raw, err := os.ReadFile(file); err == nil && string(raw) == "class/app" {
+				t.Errorf("%s still has the layer at %s", node, file)
+			}
+		}
+	}
+	lab.Await("no node to tell that it has the image", func(w *state.World) bool { return len(held(w, "docker.io/class/app:latest")) == 0 })
 	for _, parts := range []string{"layers/*", "blobs/sha256/*"} {
 		if left, err := filepath.Glob(filepath.Join(lab.ImagePool(), parts)); err != nil || len(left) > 0 {
 			t.Errorf("the pool still has %v, %v", left, err)
@@ -90,9 +123,21 @@ func testLoadedImages(t *testing.T, lab *harness.Lab) {
 		t.Errorf("a damaged archive: %d, %s", r.Code, r.Stderr)
 	}
 	lab.Must("image", "load", file)
-	if out := lab.Must("image", "list"); !strings.Contains(out, "docker.io/class/app:latest") {
+	if out := lab.Must("image", "list", "class/app"); !strings.Contains(out, "docker.io/class/app:latest") {
 		t.Errorf("image list says\n%s", out)
 	}
+	var list api.ImageList
+	if err := json.Unmarshal([]byte(lab.Must("image", "list", "-o", "json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	if at := slices.IndexFunc(list.Images, func(i api.Image) bool { return i.Name == "docker.io/class/app:latest" }); at < 0 ||
+		list.Images[at].Shared != 2 || list.Images[at].From != "app.tar" || list.Where(list.Images[at]) != "all" {
+		t.Errorf("image list says %+v", list)
+	}
+	lab.Await("both nodes to tell that they have it", func(w *state.World) bool {
+		on := held(w, "docker.io/class/app:latest")
+		return len(on) == 2 && on[0] == on[1] && on[0].Shared == 2 && on[0].From == "app.tar"
+	})
 	// :latest is pulled always, which must not need a network.
 	lab.Apply(uses("loaded-1", "class/app", "w1", "Always") + uses("loaded-2", "class/app", "w2", "IfNotPresent"))
 	lab.Await("the loaded image runs on both nodes", func(w *state.World) bool { return allReady(w, "loaded-1", 1) && allReady(w, "loaded-2", 1) })
@@ -108,7 +153,7 @@ func testLoadedImages(t *testing.T, lab *harness.Lab) {
 		t.Fatal(err)
 	}
 	for _, node := range []string{"w1", "w2"} {
-		given, _ := filepath.Glob(filepath.Join(lab.Root(node), "var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/made-for"))
+		given, _ := filepath.Glob(filepath.Join(lab.Root(node), snapshotFiles))
 		if len(given) != 1 {
 			t.Errorf("%s has the layer's file at %v", node, given)
 		} else if info, err := os.Stat(given[0]); err != nil || !os.SameFile(info, stored) {
@@ -130,7 +175,7 @@ func testPulledImages(t *testing.T, lab *harness.Lab) {
 	for _, repository := range []string{"team/app", "team/wrong"} {
 		registry.Push(t, handler, app, repository, "1")
 	}
-	serveOn(t, lab, "w1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serveOn(t, lab, "w1", registryPort, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		get := r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/blobs/"+top.String())
 		switch {
 		case get && strings.HasPrefix(r.URL.Path, "/v2/team/wrong/"):
@@ -138,7 +183,13 @@ func testPulledImages(t *testing.T, lab *harness.Lab) {
 			return
 		case get:
 			downloads.Add(1)
+			layer := app.Blobs[top]
+			w.Header().Set("Content-Length", strconv.Itoa(len(layer)))
+			_, _ = w.Write(layer[:len(layer)/2])
+			_ = http.NewResponseController(w).Flush()
 			<-time.After(3 * time.Second) // it is slow, and nothing more
+			_, _ = w.Write(layer[len(layer)/2:])
+			return
 		}
 		handler.ServeHTTP(w, r)
 	}))
@@ -170,6 +221,16 @@ func testPulledImages(t *testing.T, lab *harness.Lab) {
 	if got := downloads.Load(); got != 1 {
 		t.Errorf("the layer was downloaded %d times, want once for both nodes", got)
 	}
+	if !slices.ContainsFunc(lab.Events(before), func(e event.Event) bool {
+		p, ok := e.Body.(event.ImageProgress)
+		return ok && p.Of == "registry.lab:5000/team/app:1" && strings.HasSuffix(p.Image, top.String()) && p.Bytes == p.Size/2
+	}) {
+		t.Error("it was not told that the layer takes long")
+	}
+	// The layer below is one that the nodes have from the workbench.
+	if on := held(lab.World(), "registry.lab:5000/team/app:1"); len(on) != 2 || on[0].Layers != 2 || on[0].Shared != 1 || on[0].From != "" {
+		t.Errorf("the nodes tell of the pulled image %+v", on)
+	}
 	if code := lab.Run("kubectl", "exec", "pulled-1", "--", "wget", "-q", "-T", "5", "-O", "-", "http://10.20.0.1:5000/v2/").Code; code == 0 {
 		t.Error("a pod was let to the nodes' way to registries")
 	}
@@ -188,31 +249,6 @@ func told(lab *harness.Lab, after uint64, pod, reason string) bool {
 		}
 	}
 	return false
-}
-
-// serveOn serves HTTP on a node until the test ends, in its network namespace.
-func serveOn(t *testing.T, lab *harness.Lab, node string, handler http.Handler) {
-	t.Helper()
-	host := lab.World().Nodes[node]
-	network, err := namespace.NetOf(host.PID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer network.Close()
-	var listener net.Listener
-	if err := network.Do(func() error {
-		listener, err = net.Listen("tcp", fmt.Sprintf("%s:%d", host.IP, registryPort))
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: handler} //nolint:gosec // of a test
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		_ = server.Close()
-		<-served
-	})
 }
 
 // testLostImage takes the image of a pod from its node, and gives it back.

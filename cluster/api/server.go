@@ -86,6 +86,9 @@ func Handler(lab Lab, past Past) http.Handler {
 	if forwards, ok := lab.(Forwards); ok {
 		handleForwards(mux, forwards)
 	}
+	if images, ok := lab.(Imager); ok {
+		handleImages(mux, images)
+	}
 	mux.HandleFunc("POST /v1/down", func(http.ResponseWriter, *http.Request) { lab.Down("asked by a user") })
 	return mux
 }

@@ -58,6 +58,8 @@ func (w *World) Apply(e event.Event) {
 	case event.KubeChange, event.KubeGap, event.KubeRequests, event.KubeLag:
 		w.Changes.apply(e.Time, b, &w.Kube)
 		w.applyTrace(e.Time, b)
+	case event.NodeImages, event.ImageLoaded, event.ImageRemoved, event.ImageProgress, event.ImagePull:
+		w.Images.apply(e.Time, b)
 	case event.DNSQueries:
 		w.applyDNS(e.Seq, e.Time, b)
 	case event.TraceStarted, event.TraceSpans, event.TraceEnded:
@@ -115,6 +117,7 @@ func (w *World) addNode(at time.Time, n event.TopologyNode) {
 func (w *World) removeNode(name string) {
 	w.Topology.Nodes = slices.DeleteFunc(slices.Clone(w.Topology.Nodes), func(n event.TopologyNode) bool { return n.Name == name })
 	delete(w.Nodes, name)
+	delete(w.Images.Nodes, name)
 	delete(w.Raft.Members, name)
 	delete(w.Proxy.Nodes, name)
 	delete(w.Probes, "service/"+name)

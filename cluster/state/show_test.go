@@ -79,6 +79,16 @@ func show(w *World, what string) (string, error) {
 				line("  mark %s %s %q key %t", after(m.At), m.Class, m.Text, m.Key)
 			}
 		}
+	case "images":
+		for _, i := range w.Images.Rows() {
+			line("%s %.10s %d bytes, %d/%d layers shared, from %q, on %v", i.Name, i.Digest, i.Bytes, i.Shared, i.Layers, i.From, i.On)
+			for _, p := range i.Pulls {
+				line("  pulls %s %s: %d of %d for %v, told %s", p.Part, p.Image, p.Bytes, p.Size, p.Nodes, after(p.At))
+			}
+			if f := i.Failure; f != nil {
+				line("  failed %d times, last %s for %s at %s: %s", f.Count, f.Part, f.Node, after(f.At), f.Error)
+			}
+		}
 	case "faults":
 		showFaults(line, &w.Faults)
 	case "lost":

@@ -45,6 +45,8 @@ type World struct {
 	Scenario *Scenario `json:"scenario,omitempty"`
 	// DNS is what the cluster's name service was asked.
 	DNS DNS `json:"dns"`
+	// Images are what nodes have of them, and what they pull.
+	Images Images `json:"images"`
 	// Traces are the last traces of commands, oldest first; at most MaxCommandTraces.
 	Traces []CommandTrace `json:"traces,omitempty"`
 	// Actions are the last users' actions, oldest first; at most MaxActions.

@@ -52,7 +52,6 @@ func operations() map[string]func(*operation, context.Context) error {
 		"etcd.remove":      (*operation).removeMember,
 		"scene.save":       (*operation).saveScene,
 		"image.load":       (*operation).loadImage,
-		"image.list":       (*operation).listImages,
 		"image.rm":         (*operation).removeImage,
 		"node.add":         (*operation).addNode,
 		"node.remove":      (*operation).removeNode,
@@ -60,7 +59,7 @@ func operations() map[string]func(*operation, context.Context) error {
 }
 
 // looks are the operations that change nothing, which the journal need not know.
-var looks = []string{"etcd.members", "etcd.status", "image.list"}
+var looks = []string{"etcd.members", "etcd.status"}
 
 // Operate implements api.Operations. It goes on when the client leaves: half of
 // an operation is worse than either.

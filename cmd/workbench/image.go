@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/containerd/log"
 	"github.com/spf13/cobra"
@@ -101,42 +99,6 @@ func loadStopped(out io.Writer, place layout.Lab, i event.ImageLoaded) error {
 	}
 	_, err := fmt.Fprintf(out, "%s: %s, %s stored once; lab %s does not run: its workers get it when it does\n", i.Name, i.Digest, member.Bytes(i.Bytes), place.Name)
 	return err
-}
-
-func imageListCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List the images of the lab, and which workers have them", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := operate(cmd, o, api.OperationRequest{Verb: "image.list"})
-			if !errors.Is(err, api.ErrNotRunning) {
-				return err
-			}
-			place, err := o.place()
-			if err != nil {
-				return err
-			}
-			loaded, err := place.LoadedImages()
-			if err != nil {
-				return err
-			}
-			return writeLoaded(cmd.OutOrStdout(), place, loaded)
-		},
-	}
-}
-
-// writeLoaded lists the images of a lab that does not run.
-func writeLoaded(out io.Writer, place layout.Lab, loaded []event.ImageLoaded) error {
-	if _, err := place.Load(); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "lab %s does not run; loaded into it:\n", place.Name)
-	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "IMAGE\tDIGEST\tSIZE\tFROM")
-	for _, i := range loaded {
-		_, hex, _ := strings.Cut(i.Digest, ":")
-		fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\n", i.Name, hex, member.Bytes(i.Bytes), i.Source)
-	}
-	return tw.Flush()
 }
 
 func imageRemoveCommand(o *options) *cobra.Command {

@@ -21,6 +21,7 @@ import (
 	"workbench/cluster/observe/container"
 	"workbench/cluster/observe/span"
 	"workbench/cluster/observe/tap"
+	"workbench/runtime/image/store"
 )
 
 // Role is containerd's name as argv[0] and as a component of a node.
@@ -75,15 +76,19 @@ func registerTap(pipe *tap.Pipe) {
 			if err != nil {
 				return nil, err
 			}
-			store := metadata.NewContainerStore(database.(*metadata.DB))
+			db := database.(*metadata.DB)
+			containers := metadata.NewContainerStore(db)
 			t := &container.Tap{
 				Node: node, Events: exchange.(container.Subscriber), Emit: pipe.Emit,
 				Labels: func(ctx context.Context, id string) (map[string]string, error) {
-					c, err := store.Get(namespaces.WithNamespace(ctx, container.Namespace), id)
+					c, err := containers.Get(namespaces.WithNamespace(ctx, container.Namespace), id)
 					return c.Labels, err
 				},
 			}
+			contents := store.Contents{Images: metadata.NewImageStore(db), Blobs: db.ContentStore(), Layers: db.Snapshotter(store.Overlay)}
+			i := &container.Images{Node: node, Events: t.Events, List: contents.List, Emit: pipe.Emit}
 			go t.Run(ic.Context)
+			go i.Run(ic.Context)
 			return t, nil
 		},
 	})

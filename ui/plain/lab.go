@@ -37,10 +37,14 @@ func lab(body event.Body, before *state.World) Entry {
 		return Entry{Subject: "image " + b.Name, Tone: Good, Text: "loaded from " + b.Source + ", " + b.Digest}
 	case event.ImagePull:
 		if b.Error != "" {
-			return Entry{Subject: "image " + b.Image, Tone: Bad, Text: with("pull for "+b.Node+" failed", b.Error)}
+			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Bad, Text: with("pull for "+b.Node+" failed", b.Error)}
 		}
 		if b.Part == "manifest" {
-			return Entry{Subject: "image " + b.Image, Tone: Busy, Text: "found in its registry for " + b.Node}
+			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Busy, Text: "found in its registry for " + b.Node}
+		}
+	case event.ImageProgress:
+		if _, known := before.Images.Pulls[b.Image]; !known {
+			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Busy, Text: fmt.Sprintf("its %s takes long: %d bytes of %d came, %s waits", b.Part, b.Bytes, b.Size, strings.Join(b.Nodes, ", "))}
 		}
 	case event.ImageRemoved:
 		return Entry{Subject: "image " + b.Name, Tone: Caution, Text: with("removed", strings.Join(b.Nodes, ", "))}
@@ -54,6 +58,14 @@ func lab(body event.Body, before *state.World) Entry {
 		}
 	}
 	return Entry{}
+}
+
+// whole is the name of an image, or of its part where that is not known.
+func whole(image, part string) string {
+	if image == "" {
+		return part
+	}
+	return image
 }
 
 func phaseTone(p event.Phase) Tone {

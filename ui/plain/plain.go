@@ -59,7 +59,7 @@ func (e Entry) String() string {
 func Describe(e event.Event, before *state.World) (Entry, bool) {
 	var out Entry
 	switch b := e.Body.(type) {
-	case event.LabTopology, event.LabPhase, event.StepStarted, event.StepDone, event.Action, event.OperationStep, event.SourceState, event.ImageLoaded, event.ImageRemoved, event.ImagePull:
+	case event.LabTopology, event.LabPhase, event.StepStarted, event.StepDone, event.Action, event.OperationStep, event.SourceState, event.ImageLoaded, event.ImageRemoved, event.ImagePull, event.ImageProgress:
 		out = lab(e.Body, before)
 	case event.FaultInjected, event.FaultVerified, event.FaultEnded:
 		out = fault(b, before)

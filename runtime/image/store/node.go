@@ -17,6 +17,7 @@ import (
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/labels"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/containerd/v2/pkg/rootfs"
@@ -68,15 +69,16 @@ const leaseFor = 10 * time.Minute
 
 // Give makes an image of the pool one of the node's, as a pull would: its blobs and
 // the files of its layers become hard links of the pool's. What the node has
-// already stays. It returns once the CRI knows the image.
-func (n *Node) Give(ctx context.Context, p *Pool, name string, target ocispec.Descriptor) error {
-	if err := n.give(ctx, p, name, target); err != nil {
+// already stays. From is what to say of where it comes from. It returns once the CRI
+// knows the image.
+func (n *Node) Give(ctx context.Context, p *Pool, name string, target ocispec.Descriptor, from string) error {
+	if err := n.give(ctx, p, name, target, from); err != nil {
 		return fmt.Errorf("give image %s: %w", name, err)
 	}
 	return nil
 }
 
-func (n *Node) give(ctx context.Context, p *Pool, name string, target ocispec.Descriptor) (err error) {
+func (n *Node) give(ctx context.Context, p *Pool, name string, target ocispec.Descriptor, from string) (err error) {
 	ctx = namespaces.WithNamespace(ctx, Namespace)
 	parts, err := p.Parts(ctx, target)
 	if err != nil {
@@ -105,8 +107,9 @@ func (n *Node) give(ctx context.Context, p *Pool, name string, target ocispec.De
 	}
 	for at, layer := range parts.Layers {
 		l := rootfs.Layer{Blob: layer, Diff: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: parts.DiffIDs[at]}}
-		from := linker{layerIn(p.dir, parts.chain(at)), n.root, n.inside, parts.DiffIDs[at]}
-		if _, err := rootfs.ApplyLayer(ctx, l, append([]digest.Digest{}, parts.DiffIDs[:at]...), n.client.SnapshotService(Overlay), from); err != nil {
+		links := linker{layerIn(p.dir, parts.chain(at)), n.root, n.inside, parts.DiffIDs[at]}
+		shared := snapshots.WithLabels(map[string]string{sharedLabel: "pool"})
+		if _, err := rootfs.ApplyLayer(ctx, l, append([]digest.Digest{}, parts.DiffIDs[:at]...), n.client.SnapshotService(Overlay), links, shared); err != nil {
 			return fmt.Errorf("layer %s: %w", layer.Digest, err)
 		}
 		if err := setLabel(ctx, blobs, layer, labels.LabelUncompressed, parts.DiffIDs[at].String()); err != nil {
@@ -117,6 +120,10 @@ func (n *Node) give(ctx context.Context, p *Pool, name string, target ocispec.De
 		if err := setLabel(ctx, blobs, parts.Config, snapshotReference+Overlay, parts.chain(len(parts.Layers)-1).String()); err != nil {
 			return err
 		}
+	}
+	// Not of its names: those are made anew when it is pulled.
+	if err := setLabel(ctx, blobs, target, fromLabel, from); err != nil {
+		return err
 	}
 	for _, called := range references(name, parts.Config.Digest, target.Digest) {
 		if err := n.call(ctx, called, target); err != nil {
@@ -263,88 +270,4 @@ func (n *Node) Has(ctx context.Context, name string) (bool, error) {
 		return false, fmt.Errorf("ask the CRI for image %s: %w", name, err)
 	}
 	return answer.GetImage() != nil, nil
-}
-
-// Held is an image that a node has.
-type Held struct {
-	Name   string // "" for one without
-	ID     string // digest of its configuration
-	Digest string // of what its name stands for
-	Size   int64  // bytes of its blobs
-}
-
-// Images are the names that the node has images under.
-func (n *Node) Images(ctx context.Context) ([]Held, error) {
-	answer, err := n.cri.ListImages(ctx, &cri.ListImagesRequest{})
-	if err != nil {
-		return nil, fmt.Errorf("ask the CRI for its images: %w", err)
-	}
-	var out []Held
-	for _, i := range answer.GetImages() {
-		h := Held{ID: i.GetId(), Size: int64(i.GetSize())}
-		if digests := i.GetRepoDigests(); len(digests) > 0 {
-			_, h.Digest, _ = strings.Cut(digests[0], "@")
-		}
-		names := i.GetRepoTags()
-		if len(names) == 0 {
-			names = i.GetRepoDigests()
-		}
-		for _, name := range names {
-			h.Name = name
-			out = append(out, h)
-		}
-	}
-	return out, nil
-}
-
-// Users are the pods, as namespace/name, with a container of an image.
-func (n *Node) Users(ctx context.Context, name string) ([]string, error) {
-	ctx = namespaces.WithNamespace(ctx, Namespace)
-	i, err := n.client.ImageService().Get(ctx, name)
-	if errdefs.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	listed, err := n.client.ContainerService().List(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("ask containerd for its containers: %w", err)
-	}
-	seen := map[string]bool{}
-	var out []string
-	for _, c := range listed {
-		used, err := n.client.ImageService().Get(ctx, c.Image)
-		if err != nil || used.Target.Digest != i.Target.Digest {
-			continue
-		}
-		pod := c.Labels["io.kubernetes.pod.namespace"] + "/" + c.Labels["io.kubernetes.pod.name"]
-		if !seen[pod] {
-			seen[pod] = true
-			out = append(out, pod)
-		}
-	}
-	return out, nil
-}
-
-// Take removes an image from the node, with what belongs to no other, and returns
-// once the CRI does not have it. It returns false if the node did not have it.
-// Containers that run keep their files.
-func (n *Node) Take(ctx context.Context, name string) (bool, error) {
-	ctx = namespaces.WithNamespace(ctx, Namespace)
-	i, err := n.client.ImageService().Get(ctx, name)
-	if errdefs.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("take image %s: %w", name, err)
-	}
-	names, err := n.names(ctx, name, i)
-	if err == nil {
-		err = n.forget(ctx, name, names)
-	}
-	if err != nil {
-		return false, fmt.Errorf("take image %s: %w", name, err)
-	}
-	return true, nil
 }
