@@ -306,7 +306,7 @@ func TestWorkloads(t *testing.T) {
 		t.Errorf("ran %q", got)
 	}
 	d.press("s").sees("kubectl exec -it web-7c9d8f6b5-gn6rb -n demo -- sh")
-	d.press("esc", "tab").sees("UP-TO-DATE").press("tab").sees("PORT(S)", "80:30080/TCP", "6/6").press("tab").sees("LAST SEEN", "Unhealthy")
+	d.press("esc", "tab").sees("UP-TO-DATE").press("tab").sees("PORT(S)", "80:30080/TCP", "6/6").press("tab").sees("SHARED", "none").press("tab").sees("LAST SEEN", "Unhealthy")
 }
 
 func TestLogsFollow(t *testing.T) {

@@ -39,6 +39,8 @@ func kinds() []kind {
 			{Title: "UP-TO-DATE", Right: true, Drop: 2}, {Title: "AVAILABLE", Right: true}, {Title: "AGE", Right: true, Drop: 1}, {Title: "IMAGES", Drop: 5}}, deployments},
 		{"services", "Services", "service", []widget.Column{{Title: "NAMESPACE", Drop: 4}, {Title: "NAME", Grow: true}, {Title: "TYPE", Drop: 2},
 			{Title: "CLUSTER-IP"}, {Title: "PORT(S)"}, {Title: "ENDPOINTS"}, {Title: "AGE", Right: true, Drop: 1}, {Title: "SELECTOR", Drop: 5}}, services},
+		{"images", "Images", "image", []widget.Column{{Title: "NAME", Grow: true}, {Title: "SIZE", Right: true}, {Title: "SHARED", Right: true, Drop: 3},
+			{Title: "NODES"}, {Title: "DIGEST", Drop: 5}, {Title: "FROM", Drop: 4}, {Title: "STATE", Grow: true}}, images},
 		{"events", "Events", "event", []widget.Column{{Title: "LAST SEEN", Right: true}, {Title: "TYPE"}, {Title: "REASON"},
 			{Title: "OBJECT", Drop: 2}, {Title: "COUNT", Right: true, Drop: 3}, {Title: "MESSAGE", Grow: true}}, events},
 	}

@@ -1,5 +1,5 @@
 // Package workloads is the screen of pods, deployments, services and events, in
-// tables with the columns kubectl prints.
+// tables with the columns kubectl prints, and of the images of all nodes.
 package workloads
 
 import (
@@ -58,7 +58,7 @@ func New() *Workloads {
 // About implements screen.Screen.
 func (s *Workloads) About() screen.About {
 	return screen.About{Number: 6, ID: "workloads", Title: "Workloads", Short: "Work", Filters: true,
-		Text: "pods, deployments, services and events, as kubectl prints them"}
+		Text: "pods, deployments, services and events, as kubectl prints them; images"}
 }
 
 // Keys implements screen.Screen.
@@ -124,6 +124,9 @@ func (s *Workloads) choose(cx *screen.Context, key string) {
 
 // act is what a key does with the selected object.
 func (s *Workloads) act(press tea.KeyPressMsg, kind kind, r row) screen.Intent {
+	if kind.resource == "image" {
+		return s.actOnImage(press, r)
+	}
 	object := []string{kind.resource, r.name, "-n", r.namespace}
 	title := kind.resource + " " + r.namespace + "/" + r.name
 	pod := kind.resource == "pod"
@@ -142,6 +145,23 @@ func (s *Workloads) act(press tea.KeyPressMsg, kind kind, r row) screen.Intent {
 	case key.Matches(press, k.remove):
 		return screen.Command{Question: "Delete " + title + "?", Detail: consequence(kind.resource),
 			Args: append(append([]string{"kubectl", "delete"}, object...), "--wait=false")}
+	}
+	return nil
+}
+
+// actOnImage is what a key does with the selected image, which no object of the API
+// is.
+func (s *Workloads) actOnImage(press tea.KeyPressMsg, r row) screen.Intent {
+	switch k := s.keys; {
+	case key.Matches(press, k.describe):
+		return screen.Page{Title: "image " + r.name, Args: []string{"image", "list", r.name}}
+	case key.Matches(press, k.yaml):
+		return screen.Page{Title: "json image " + r.name, Args: []string{"image", "list", "-o", "json", r.name}}
+	case key.Matches(press, k.remove):
+		return screen.Command{Question: "Remove image " + r.name + "?", Detail: "the lab and its nodes lose it; refused while a pod uses it",
+			Args: []string{"image", "rm", r.name}}
+	case key.Matches(press, k.logs), key.Matches(press, k.shell):
+		return screen.Note{Text: "choose a pod for that: images have none of their own"}
 	}
 	return nil
 }
@@ -170,7 +190,7 @@ func (s *Workloads) rows(cx *screen.Context) []row {
 	kind := kinds()[s.kind]
 	var rows []row
 	for _, r := range kind.rows(cx) {
-		if cx.Selection.Namespace != "" && r.namespace != cx.Selection.Namespace {
+		if cx.Selection.Namespace != "" && r.namespace != cx.Selection.Namespace && kind.resource != "image" {
 			continue
 		}
 		if r.matches(cx.Filter) {
@@ -220,7 +240,10 @@ func (s *Workloads) Draw(surface widget.Surface, cx *screen.Context) {
 		x++
 	}
 	namespace := "all namespaces"
-	if cx.Selection.Namespace != "" {
+	switch {
+	case kind.resource == "image":
+		namespace = "" // they are of all nodes
+	case cx.Selection.Namespace != "":
 		namespace = "namespace " + cx.Selection.Namespace
 	}
 	x = surface.Fit(x+1, 0, w-x-2, st.Text, namespace)
@@ -241,6 +264,11 @@ func (s *Workloads) Draw(surface widget.Surface, cx *screen.Context) {
 		var charts widget.Surface
 		table, charts = table.Bottom(chartHeight)
 		pane.Charts(charts.Sub(0, 1, w, chartHeight-1), cx, pane.UsageCharts(cx, u))
+	}
+	if i := s.chosenImage(cx, rows); i != nil && h >= leastForCharts {
+		var detail widget.Surface
+		table, detail = table.Bottom(chartHeight)
+		drawImage(detail, cx, *i)
 	}
 	t.Draw(table, st)
 }
@@ -264,6 +292,20 @@ func (s *Workloads) chosenUse(cx *screen.Context, rows []row) *state.UsageSeries
 		return nil
 	}
 	return cx.World.PodUsage(p)
+}
+
+// chosenImage is the selected image; nil where none is.
+func (s *Workloads) chosenImage(cx *screen.Context, rows []row) *state.ImageRow {
+	at := s.selected(cx, rows)
+	if kinds()[s.kind].name != "images" || at < 0 {
+		return nil
+	}
+	for _, i := range cx.World.Images.Rows() {
+		if i.Name+" "+i.Digest == rows[at].key {
+			return &i
+		}
+	}
+	return nil
 }
 
 func because(cx *screen.Context) string {
