@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,10 +101,14 @@ func attach(ctx context.Context, client *api.Client, place layout.Lab, f *upFlag
 	return lines(ctx, b, f.detach, own)
 }
 
+// appGC is GOGC for the app, in percent.
+const appGC = 40
+
 // openApp runs the app. One processor is enough for it: with more, the runtime
 // wakes threads for each event that one is done with before they run.
 func openApp(ctx context.Context, cfg ui.Config) (ui.Quit, error) {
 	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(appGC)
 	return ui.Run(ctx, cfg)
 }
 
