@@ -43,6 +43,12 @@ func (i *Images) apply(at time.Time, body event.Body) {
 	switch b := body.(type) {
 	case event.NodeImages:
 		mk(&i.Nodes)
+		for _, image := range b.Images {
+			// A node that has it now has got it after all, from wherever.
+			if f, ok := i.Failures[image.Name]; ok && f.Node == b.Node && !i.has(b.Node, image.Name) {
+				delete(i.Failures, image.Name)
+			}
+		}
 		i.Nodes[b.Node] = b
 	case event.ImageLoaded:
 		mk(&i.Loaded)
@@ -59,6 +65,11 @@ func (i *Images) apply(at time.Time, body event.Body) {
 	case event.ImagePull:
 		i.pulled(at, b)
 	}
+}
+
+// has says that a node has an image of a name.
+func (i *Images) has(node, name string) bool {
+	return slices.ContainsFunc(i.Nodes[node].Images, func(have event.NodeImage) bool { return have.Name == name })
 }
 
 // pulled folds the end of a download. A manifest that comes again after a failure

@@ -44,7 +44,11 @@ func lab(body event.Body, before *state.World) Entry {
 		}
 	case event.ImageProgress:
 		if _, known := before.Images.Pulls[b.Image]; !known {
-			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Busy, Text: fmt.Sprintf("its %s takes long: %d bytes of %d came, %s waits", b.Part, b.Bytes, b.Size, strings.Join(b.Nodes, ", "))}
+			came := "its registry has not answered yet"
+			if b.Size > 0 {
+				came = fmt.Sprintf("%d of %d bytes came", b.Bytes, b.Size)
+			}
+			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Busy, Text: fmt.Sprintf("its %s takes long: %s; waiting: %s", b.Part, came, strings.Join(b.Nodes, ", "))}
 		}
 	case event.ImageRemoved:
 		return Entry{Subject: "image " + b.Name, Tone: Caution, Text: with("removed", strings.Join(b.Nodes, ", "))}

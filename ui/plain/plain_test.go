@@ -21,9 +21,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func journal(t *testing.T) []event.Event {
+func journal(t *testing.T) []event.Event { return recorded(t, "failover") }
+
+func recorded(t *testing.T, name string) []event.Event {
 	t.Helper()
-	data, err := os.ReadFile("../testdata/failover.jsonl")
+	data, err := os.ReadFile("../testdata/" + name + ".jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,28 +42,30 @@ func journal(t *testing.T) []event.Event {
 	return events
 }
 
-// TestJournal reads a recorded journal as a person would.
+// TestJournal reads recorded journals as a person would.
 func TestJournal(t *testing.T) {
-	var out bytes.Buffer
-	w := NewWriter(&out, state.New())
-	if err := w.Write(journal(t)); err != nil {
-		t.Fatal(err)
-	}
-	const golden = "testdata/failover.txt"
-	if *update {
-		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+	for _, name := range []string{"failover", "images"} {
+		var out bytes.Buffer
+		w := NewWriter(&out, state.New())
+		if err := w.Write(recorded(t, name)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(want, out.Bytes()) {
-		t.Errorf("the lines differ from %s; look at them with -update and git diff", golden)
-	}
-	if w.World().Seq == 0 {
-		t.Error("the writer must fold what it prints")
+		golden := "testdata/" + name + ".txt"
+		if *update {
+			if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(want, out.Bytes()) {
+			t.Errorf("the lines differ from %s; look at them with -update and git diff", golden)
+		}
+		if w.World().Seq == 0 {
+			t.Error("the writer must fold what it prints")
+		}
 	}
 }
 

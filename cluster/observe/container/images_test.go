@@ -38,13 +38,16 @@ func TestImagesAreToldWhenTheyChange(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { defer close(ended); images.Run(ctx) }()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		have = []event.NodeImage{app, pause}
 		for range 3 {
 			source <- &events.Envelope{}
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		source <- &events.Envelope{}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		stop()
 		<-ended
 		want := []event.Body{event.NodeImages{Node: "w1", Images: []event.NodeImage{pause}}, event.NodeImages{Node: "w1", Images: []event.NodeImage{app, pause}}}
