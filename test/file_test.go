@@ -33,7 +33,7 @@ spec:
       untrusted.lab: {url: "https://10.20.0.101:5002"}
       proxied.invalid: {ca: AUTHORITY}
   components:
-    kubelet: {extraArgs: {max-pods: "20"}}
+    kubelet: {extraArgs: {max-pods: "20", housekeeping-interval: 2s}}
     kube-scheduler:
       config: |
         apiVersion: kubescheduler.config.k8s.io/v1
@@ -81,7 +81,8 @@ func TestLabFile(t *testing.T) {
 	if w.Topology.Profile != "kubernetes" || w.Topology.ServiceCIDR != "10.101.0.0/20" || w.Nodes["c1"].IP != "10.20.0.11" {
 		t.Errorf("topology %+v", w.Topology)
 	}
-	const limit, reserve = 1 << 30, 64 << 20
+	// A quarter is for components, 100 MiB are never to be taken.
+	const limit, reserve = 1<<30 - 256<<20 - 100<<20, 1 << 20
 	for _, name := range workers(w) {
 		n := w.Kube.Nodes[name]
 		if n.AllocatableCPU != 1000 || n.AllocatableMemory > limit || n.AllocatableMemory < limit-reserve || n.AllocatablePods != 20 {
@@ -124,6 +125,7 @@ func TestLabFile(t *testing.T) {
 		{"KeepsVolumes", testStorage},
 		{"KeepsConnectionsToASlowAPI", testSlowAPI},
 		{"LoadsAndPullsImages", func(t *testing.T, lab *harness.Lab) { testImages(t, lab, pulls) }},
+		{"EvictsForMemory", testMemoryPressure},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
 	}

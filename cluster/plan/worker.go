@@ -101,7 +101,9 @@ func (b builder) kubelet(n spec.Node) node.Component {
 }
 
 // kubeletFiles is the KubeletConfiguration. What is not the lab's business is
-// left at upstream's defaults. Images cannot be pulled again without a
+// left at upstream's defaults, or is them where a key stands for several. Where the
+// kernel can (cgroup v1), it tells the kubelet of memory that runs short, which
+// looks itself every 10 s only. Images cannot be pulled again without a
 // network, so they are not collected, and what is free on the machine's disk,
 // on which they are, is not a reason to evict.
 func (b builder) kubeletFiles(n spec.Node, files map[string]File) {
@@ -125,8 +127,9 @@ containerRuntimeEndpoint: unix://%[4]s
 staticPodPath: %[7]s
 volumePluginDir: /var/lib/kubelet/volumeplugins
 imageGCHighThresholdPercent: 100
-evictionHard: {memory.available: 50Mi, nodefs.available: "%[8]s", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
+evictionHard: {memory.available: 100Mi, nodefs.available: "%[8]s", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
 evictionPressureTransitionPeriod: %[9]s
+kernelMemcgNotification: true
 serializeImagePulls: false
 nodeStatusUpdateFrequency: %[5]s
 nodeLeaseDurationSeconds: %[6]d
@@ -151,8 +154,8 @@ const DiskReserve = "@DISK_RESERVE@"
 
 // ReservedMemory and ReservedCPU are placeholders in the kubelet's
 // configuration for what the supervisor knows of the machine: it reserves the
-// difference to a node's limit, so that allocatable is what the node's cgroup
-// enforces.
+// difference to a node's limit, so that allocatable is no more than what the node's
+// cgroup enforces.
 const (
 	ReservedMemory = "@RESERVED_MEMORY@"
 	ReservedCPU    = "@RESERVED_CPU@"
@@ -169,8 +172,19 @@ func reserved(n spec.Node) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "systemReserved: {" + strings.Join(parts, ", ") + "}\n"
+	text := "systemReserved: {" + strings.Join(parts, ", ") + "}\n"
+	if n.Memory > 0 {
+		text += fmt.Sprintf("kubeReserved: {memory: \"%d\"}\n", kubeReserved(n.Memory))
+	}
+	return text
 }
+
+// kubeReserved is what a node's components have of its memory. To the kubelet the
+// node has all of the machine's, so it never sees the node itself run short; it
+// does see what is left of the pods' share, which it can act on only if the
+// components do not need that too. A quarter is what managed clouds reserve of
+// small nodes; more than 256 MiB they do not take here.
+func kubeReserved(memory spec.Bytes) spec.Bytes { return min(memory/4, 256<<20) }
 
 func (b builder) configGates(c *strings.Builder) {
 	if len(b.lab.Spec.FeatureGates) == 0 {
