@@ -313,7 +313,7 @@ func (c *campaign) finish(ctx context.Context) error {
 		c.result.Acknowledged += k.acknowledged.Load()
 		c.result.Unknown += k.unknown.Load()
 	}
-	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*readWithin)
+	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*cleanWithin)
 	defer cancel()
 	var errs []error
 	if c.result.OK() && ctx.Err() == nil && c.result.Violation == "" {

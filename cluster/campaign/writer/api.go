@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,7 +46,7 @@ func OpenAPI(place layout.Lab) (*API, error) {
 	}
 	transport := &http.Transport{
 		DialContext: (&net.Dialer{}).DialContext, TLSClientConfig: secure,
-		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, MaxIdleConnsPerHost: deletions,
 	}
 	cfg.QPS, cfg.UserAgent = -1, "workbench-campaign"
 	core, err := typed.NewForConfigAndClient(cfg, &http.Client{Transport: once{transport}})
@@ -136,16 +137,25 @@ func (a *API) List(ctx context.Context, prefix string) (map[string]string, error
 	return out, nil
 }
 
+// deletions is how many requests to delete are under way at a time.
+const deletions = 8
+
 // Delete implements campaign.Store.
 func (a *API) Delete(ctx context.Context, prefix string) error {
 	all, err := a.List(ctx, prefix)
 	if err != nil {
 		return err
 	}
+	deleting, ctx := errgroup.WithContext(ctx)
+	deleting.SetLimit(deletions)
 	for name := range all {
-		if err := a.core.ConfigMaps(Namespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		deleting.Go(func() error {
+			err := a.core.ConfigMaps(Namespace).Delete(ctx, name, metav1.DeleteOptions{})
+			if apierrors.IsNotFound(err) {
+				return nil
+			}
 			return err
-		}
+		})
 	}
-	return nil
+	return deleting.Wait()
 }
