@@ -8,7 +8,7 @@ import (
 
 // The pace of batches.
 const (
-	frame = 25 * time.Millisecond  // of what changes the picture: 30 a second with room for drawing
+	frame = 18 * time.Millisecond  // of what changes the picture: with what folding and drawing take, as often as it is shown
 	lull  = 500 * time.Millisecond // of samples and heartbeats
 )
 

@@ -7,13 +7,15 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"workbench/cluster/event"
 	"workbench/ui/plain"
 )
+
+// framesPerSecond is how often the terminal is written to at most.
+const framesPerSecond = 40
 
 // Run drives the app until the user quits or ctx ends, and says what the user
 // wants of the lab. No goroutine of it is left when it returns.
@@ -31,7 +33,7 @@ func Run(ctx context.Context, cfg Config) (Quit, error) {
 	}}
 	model := newApp(cfg, out)
 	// The renderer looks for a new frame at this pace, also while there is none.
-	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(int(time.Second / frame))}
+	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(framesPerSecond)}
 	if cfg.Input != nil {
 		options = append(options, tea.WithInput(cfg.Input))
 	}

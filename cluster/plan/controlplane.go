@@ -128,7 +128,9 @@ func (b builder) apiserver(n spec.Node) node.Component {
 		"default-not-ready-toleration-seconds":   seconds,
 		"default-unreachable-toleration-seconds": seconds,
 		"shutdown-delay-duration":                "0s",
-		"tracing-config-file":                    tracingConfig,
+		// Without it a restart waits a minute for the watches of others to end.
+		"shutdown-watch-termination-grace-period": "1s",
+		"tracing-config-file":                     tracingConfig,
 	}))...))
 }
 

@@ -76,6 +76,9 @@ func Prepare(place layout.Lab, golden store.Golden, fresh, inOrder bool) (Config
 	if err != nil {
 		return Config{}, plan.Plan{}, err
 	}
+	// The cloud is a part of the supervisor. Without it nobody would initialize nodes,
+	// so that bare starts have no cloud-controller-managers either.
+	saved.Lab.Spec.Cloud = false
 	p, err := plan.New(plan.Config{Lab: saved.Lab, APIPort: saved.APIPort})
 	if err != nil {
 		return Config{}, plan.Plan{}, err
