@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"syscall"
 
 	"workbench/cluster/layout"
@@ -134,10 +135,25 @@ func (c NodeConfig) lay(n plan.Node, golden store.Golden, fresh bool) error {
 			return err
 		}
 	}
+	if err := shareDisk(in("etc/kubernetes/kubelet.yaml")); err != nil {
+		return err
+	}
 	conf := fmt.Sprintf(`{"cniVersion":"1.0.0","name":"workbench","plugins":[{"type":"bridge","bridge":"cni0","isGateway":true,"hairpinMode":true,"ipMasq":false,
 "ipam":{"type":"host-local","ranges":[[{"subnet":%q}]],"routes":[{"dst":"0.0.0.0/0"}]}},{"type":"portmap","capabilities":{"portMappings":true}}]}`, c.PodCIDR)
 	return os.WriteFile(in("etc/cni/net.d/10-workbench.conflist"), []byte(conf), 0o644)
 }
+
+// shareDisk makes a kubelet, which had a disk of its own, not evict for want of room
+// on the machine's, as one of the workbench without a disk does.
+func shareDisk(file string) error {
+	config, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, ownReserve.ReplaceAll(config, []byte(`nodefs.available: "0%"`)), 0o600)
+}
+
+var ownReserve = regexp.MustCompile(`nodefs\.available: "\d+%"`)
 
 // Start starts the lab. It ends with the calling thread's process.
 func Start(cfg Config) (*Lab, error) {
