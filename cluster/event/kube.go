@@ -208,6 +208,10 @@ func (KubeNode) Type() string { return "kube.node" }
 // Type implements Body.
 func (KubeLease) Type() string { return "kube.lease" }
 
+// Over says that no container of the pod runs again. A kubelet whose node shuts
+// down ends pods so; those that exit with 0 succeed.
+func (p *KubePod) Over() bool { return p.Phase == "Succeeded" || p.Phase == "Failed" }
+
 // Type implements Body.
 func (KubePod) Type() string { return "kube.pod" }
 

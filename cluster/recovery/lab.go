@@ -98,5 +98,5 @@ func workload(p *event.KubePod) string {
 // stay.
 func evictable(p *event.KubePod) bool {
 	kind, _, _ := strings.Cut(p.Owner, "/")
-	return kind != "DaemonSet" && kind != "Node" && p.Deleting.IsZero() && p.Phase != "Succeeded" && p.Phase != "Failed"
+	return kind != "DaemonSet" && kind != "Node" && p.Deleting.IsZero() && !p.Over()
 }

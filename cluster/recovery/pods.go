@@ -24,7 +24,7 @@ func (r *Report) pod(e event.Event, b event.KubePod) {
 		switch own := slices.Contains(r.Work.OwnPods, lost.Key); {
 		case own:
 			r.again(e, b, lost, ev)
-		case (!b.Deleting.IsZero() || r.Kind == stop && ended(b)) && r.awaits(Evicted):
+		case (!b.Deleting.IsZero() || r.Kind == stop && b.Over()) && r.awaits(Evicted):
 			r.mark(sight{hop: Evicted, key: b.UID, e: e, evidence: ev, certain: true})
 		}
 		return
@@ -33,10 +33,6 @@ func (r *Report) pod(e event.Event, b event.KubePod) {
 		r.replacement(e, b, name, ev)
 	}
 }
-
-// ended says that no container of the pod runs again. A kubelet whose node shuts
-// down ends pods so; they are deleted later, if ever. Those that exit with 0 succeed.
-func ended(b event.KubePod) bool { return b.Phase == "Failed" || b.Phase == "Succeeded" }
 
 // slack is how coarse creation times are.
 const slack = 2 * time.Second

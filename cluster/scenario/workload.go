@@ -72,7 +72,7 @@ func podsOf(w *state.World, namespace, node string) []*event.KubePod {
 	var out []*event.KubePod
 	for _, key := range slices.Sorted(maps.Keys(w.Kube.Pods)) {
 		p := w.Kube.Pods[key]
-		if !p.Deleting.IsZero() || p.Phase == "Succeeded" || p.Phase == "Failed" || namespace != "" && p.Namespace != namespace || node != "" && p.Node != node {
+		if !p.Deleting.IsZero() || p.Over() || namespace != "" && p.Namespace != namespace || node != "" && p.Node != node {
 			continue
 		}
 		out = append(out, p)

@@ -48,7 +48,7 @@ func (w *World) applyDNS(seq uint64, at time.Time, b event.DNSQueries) {
 func (k *Kube) podAt(ip string) string {
 	found := ""
 	for key, p := range k.Pods {
-		if p.IP != ip || over(p) {
+		if p.IP != ip || p.Over() {
 			continue
 		}
 		if found != "" {

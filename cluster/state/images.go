@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -76,10 +77,7 @@ func (i *Images) has(node, name string) bool {
 // is another try, which the failure of before says nothing of.
 func (i *Images) pulled(at time.Time, b event.ImagePull) {
 	delete(i.Pulls, b.Image)
-	name := b.Of
-	if name == "" {
-		name = b.Image // told by a build of before
-	}
+	name := cmp.Or(b.Of, b.Image) // of a build of before
 	if b.Error == "" {
 		if b.Part == "manifest" {
 			delete(i.Failures, name)

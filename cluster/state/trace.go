@@ -208,7 +208,7 @@ func (w *World) Progress(t *CommandTrace) Progress {
 			p.Waiting = append(p.Waiting, "pod "+c.Namespace+"/"+c.Name)
 		default:
 			p.Pods++
-			if pod.Deleting.IsZero() && (pod.Ready || pod.Phase == "Succeeded" || pod.Phase == "Failed") {
+			if pod.Deleting.IsZero() && (pod.Ready || pod.Over()) {
 				p.Ready++
 			} else {
 				p.Waiting = append(p.Waiting, "pod "+pod.Key()+" is "+pod.Status)

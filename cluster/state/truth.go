@@ -153,14 +153,12 @@ func (w *World) PodAt(ip string) *event.KubePod {
 		if p.IP != ip || ip == "" {
 			continue
 		}
-		if found == nil || over(found) && !over(p) || over(found) == over(p) && p.Key() < found.Key() {
+		if found == nil || found.Over() && !p.Over() || found.Over() == p.Over() && p.Key() < found.Key() {
 			found = p
 		}
 	}
 	return found
 }
-
-func over(p *event.KubePod) bool { return p.Phase == "Succeeded" || p.Phase == "Failed" }
 
 // NodeDown says that a node of the lab does not run; false for others.
 func (w *World) NodeDown(name string) bool {

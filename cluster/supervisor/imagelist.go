@@ -8,6 +8,8 @@ import (
 
 	"workbench/cluster/api"
 	"workbench/cluster/event"
+	"workbench/cluster/layout"
+	"workbench/cluster/state"
 	"workbench/runtime/image/store"
 )
 
@@ -29,32 +31,34 @@ func (s *Supervisor) Images(ctx context.Context) (api.ImageList, error) {
 	return list, nil
 }
 
+// StoppedImages are those of a lab that does not run, as far as that is known: what
+// was loaded into it.
+func StoppedImages(place layout.Lab) (api.ImageList, error) {
+	if _, err := place.Load(); err != nil {
+		return api.ImageList{}, err
+	}
+	loaded, err := place.LoadedImages()
+	return imageList(nil, loaded), err
+}
+
 // imageList puts together what nodes hold. Of a name that means another image on
 // another node there is one for each.
 func imageList(held map[string][]event.NodeImage, loaded []event.ImageLoaded) api.ImageList {
-	type key struct{ name, digest string }
-	all := map[key]*api.Image{}
-	workers := slices.Sorted(maps.Keys(held))
-	for _, node := range workers {
-		for _, h := range held[node] {
-			at := key{h.Name, h.Digest}
-			i := all[at]
-			if i == nil {
-				i = &api.Image{Name: h.Name, Digest: h.Digest, Bytes: h.Bytes, Layers: h.Layers, Shared: h.Shared, From: cmp.Or(h.From, "pulled")}
-				all[at] = i
-			}
-			i.Shared = min(i.Shared, h.Shared)
-			i.Nodes = append(i.Nodes, node)
-		}
+	nodes := map[string]event.NodeImages{}
+	for node, images := range held {
+		nodes[node] = event.NodeImages{Node: node, Images: images}
+	}
+	list := api.ImageList{Images: []api.Image{}, Workers: slices.AppendSeq([]string{}, maps.Keys(held))}
+	slices.Sort(list.Workers)
+	for _, r := range (&state.Images{Nodes: nodes}).Rows() {
+		list.Images = append(list.Images, api.Image{
+			Name: r.Name, Digest: r.Digest, Bytes: r.Bytes, Layers: r.Layers, Shared: r.Shared, From: cmp.Or(r.From, "pulled"), Nodes: r.On,
+		})
 	}
 	for _, l := range loaded {
-		if at := (key{l.Name, l.Digest}); all[at] == nil {
-			all[at] = &api.Image{Name: l.Name, Digest: l.Digest, Bytes: l.Bytes, From: l.Source, Nodes: []string{}}
+		if !slices.ContainsFunc(list.Images, func(i api.Image) bool { return i.Name == l.Name && i.Digest == l.Digest }) {
+			list.Images = append(list.Images, api.Image{Name: l.Name, Digest: l.Digest, Bytes: l.Bytes, From: l.Source, Nodes: []string{}})
 		}
-	}
-	list := api.ImageList{Images: []api.Image{}, Workers: workers}
-	for _, i := range all {
-		list.Images = append(list.Images, *i)
 	}
 	slices.SortFunc(list.Images, func(a, b api.Image) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Digest, b.Digest))

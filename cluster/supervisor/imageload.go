@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"workbench/cluster/event"
@@ -63,7 +62,7 @@ func (o *operation) loadImage(ctx context.Context) error {
 // refuseBuiltin refuses to load what would take the place of an image that comes
 // with the workbench.
 func refuseBuiltin(i event.ImageLoaded) error {
-	if strings.HasPrefix(i.Name, image.Domain+"/") {
+	if image.ComesWithLab(i.Name) {
 		return fmt.Errorf("load %s: %s is the name of the images that come with the workbench; give it another with --tag", i.Name, image.Domain)
 	}
 	return nil

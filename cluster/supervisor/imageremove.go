@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -23,7 +22,7 @@ func (o *operation) removeImage(ctx context.Context) error {
 		return err
 	}
 	o.Target = name
-	if strings.HasPrefix(name, image.Domain+"/") {
+	if image.ComesWithLab(name) {
 		return fmt.Errorf("remove %s: it comes with the workbench, and cannot be removed", name)
 	}
 	if err := o.awaitUnused(ctx, name); err != nil {

@@ -131,10 +131,8 @@ func (s *Supervisor) takeDown(name string, m *machine, how string) error {
 	if how == fault.Kill {
 		return s.killNode(name)
 	}
-	if s.isPaused(m) { // frozen, it could not end its components in order
-		if err := s.resumeNode(s.background, name); err != nil {
-			return err
-		}
+	if err := s.thaw(s.background, name, m); err != nil {
+		return err
 	}
 	return s.stopNode(s.background, name, m)
 }

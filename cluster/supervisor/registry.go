@@ -89,7 +89,7 @@ func (s *Supervisor) nodeAt(addr netip.Addr) string {
 // localImage finds an image that the lab has already, so that pulling it anew, as
 // imagePullPolicy Always does, needs no network.
 func (s *Supervisor) localImage(name string, builtin func() map[string]ocispec.Descriptor) (ocispec.Descriptor, bool) {
-	if strings.HasPrefix(name, image.Domain+"/") {
+	if image.ComesWithLab(name) {
 		d, ok := builtin()[name]
 		return d, ok
 	}

@@ -62,10 +62,8 @@ func (s *Supervisor) goDown(leaving map[string]*machine) error {
 // shutDown tells a node that it goes down, waits until nobody there delays that,
 // and stops it in order.
 func (s *Supervisor) shutDown(ctx context.Context, name string, m *machine) error {
-	if s.isPaused(m) { // frozen, it would hear nothing and could end nothing in order
-		if err := s.resumeNode(ctx, name); err != nil {
-			return err
-		}
+	if err := s.thaw(ctx, name, m); err != nil {
+		return err
 	}
 	if err := s.announce(ctx, name, m); err != nil {
 		return err
@@ -76,6 +74,14 @@ func (s *Supervisor) shutDown(ctx context.Context, name string, m *machine) erro
 	default:
 		return s.stopNode(ctx, name, m)
 	}
+}
+
+// thaw lets a frozen node run: it would hear nothing, and could end nothing in order.
+func (s *Supervisor) thaw(ctx context.Context, name string, m *machine) error {
+	if !s.isPaused(m) {
+		return nil
+	}
+	return s.resumeNode(ctx, name)
 }
 
 // announce bounds what the node's init bounds already, for an init that does not

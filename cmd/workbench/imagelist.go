@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"workbench/cluster/api"
-	"workbench/cluster/layout"
 	"workbench/cluster/member"
+	"workbench/cluster/supervisor"
 	"workbench/runtime/image/store"
 )
 
@@ -47,7 +47,7 @@ func images(cmd *cobra.Command, o *options, args []string) (api.ImageList, error
 	}
 	list, err := client.Images(cmd.Context())
 	if errors.Is(err, api.ErrNotRunning) {
-		if list, err = stoppedImages(place); err == nil {
+		if list, err = supervisor.StoppedImages(place); err == nil {
 			fmt.Fprintf(cmd.ErrOrStderr(), "lab %s does not run; these were loaded into it\n", place.Name)
 		}
 	}
@@ -63,19 +63,6 @@ func images(cmd *cobra.Command, o *options, args []string) (api.ImageList, error
 		return list, fmt.Errorf("no image %s in lab %s; see: workbench image list", name, place.Name)
 	}
 	return list, nil
-}
-
-// stoppedImages are those of a lab that does not run, as far as that is known.
-func stoppedImages(place layout.Lab) (api.ImageList, error) {
-	list := api.ImageList{Images: []api.Image{}, Workers: []string{}}
-	if _, err := place.Load(); err != nil {
-		return list, err
-	}
-	loaded, err := place.LoadedImages()
-	for _, i := range loaded {
-		list.Images = append(list.Images, api.Image{Name: i.Name, Digest: i.Digest, Bytes: i.Bytes, From: i.Source, Nodes: []string{}})
-	}
-	return list, err
 }
 
 func writeImages(out io.Writer, list api.ImageList) error {

@@ -17,6 +17,7 @@ import (
 	"embed"
 	"io/fs"
 	"runtime"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,6 +26,9 @@ import (
 // Domain is the registry name in front of the images. It must never resolve:
 // the images cannot be pulled, they only exist in the store.
 const Domain = "workbench.local"
+
+// ComesWithLab says whether a name is that of an image of the workbench's own.
+func ComesWithLab(name string) bool { return strings.HasPrefix(name, Domain+"/") }
 
 // Names of the images, with which pods refer to them.
 const (

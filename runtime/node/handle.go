@@ -206,17 +206,18 @@ func (h *Handle) Reassert(ctx context.Context) error {
 // Announce tells what runs on the node that it goes down, and returns when nobody
 // there delays that any more. Only Shutdown or Kill may follow.
 func (h *Handle) Announce(ctx context.Context) error {
-	err := h.do(ctx, request{Verb: verbAnnounce})
-	if errors.Is(err, ErrGone) {
-		return nil
-	}
-	return err
+	return h.unlessGone(ctx, verbAnnounce)
 }
 
 // Shutdown stops all components in reverse start order, then what else runs on the
 // node, and then the init.
 func (h *Handle) Shutdown(ctx context.Context) error {
-	err := h.do(ctx, request{Verb: verbShutdown})
+	return h.unlessGone(ctx, verbShutdown)
+}
+
+// unlessGone asks for what a node that is gone has done already.
+func (h *Handle) unlessGone(ctx context.Context, verb string) error {
+	err := h.do(ctx, request{Verb: verb})
 	if errors.Is(err, ErrGone) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -37,10 +38,10 @@ func lab(body event.Body, before *state.World) Entry {
 		return Entry{Subject: "image " + b.Name, Tone: Good, Text: "loaded from " + b.Source + ", " + b.Digest}
 	case event.ImagePull:
 		if b.Error != "" {
-			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Bad, Text: with("pull for "+b.Node+" failed", b.Error)}
+			return Entry{Subject: "image " + cmp.Or(b.Of, b.Image), Tone: Bad, Text: with("pull for "+b.Node+" failed", b.Error)}
 		}
 		if b.Part == "manifest" {
-			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Busy, Text: "found in its registry for " + b.Node}
+			return Entry{Subject: "image " + cmp.Or(b.Of, b.Image), Tone: Busy, Text: "found in its registry for " + b.Node}
 		}
 	case event.ImageProgress:
 		if _, known := before.Images.Pulls[b.Image]; !known {
@@ -48,7 +49,7 @@ func lab(body event.Body, before *state.World) Entry {
 			if b.Size > 0 {
 				came = fmt.Sprintf("%d of %d bytes came", b.Bytes, b.Size)
 			}
-			return Entry{Subject: "image " + whole(b.Of, b.Image), Tone: Busy, Text: fmt.Sprintf("its %s takes long: %s; waiting: %s", b.Part, came, strings.Join(b.Nodes, ", "))}
+			return Entry{Subject: "image " + cmp.Or(b.Of, b.Image), Tone: Busy, Text: fmt.Sprintf("its %s takes long: %s; waiting: %s", b.Part, came, strings.Join(b.Nodes, ", "))}
 		}
 	case event.ImageRemoved:
 		return Entry{Subject: "image " + b.Name, Tone: Caution, Text: with("removed", strings.Join(b.Nodes, ", "))}
@@ -62,14 +63,6 @@ func lab(body event.Body, before *state.World) Entry {
 		}
 	}
 	return Entry{}
-}
-
-// whole is the name of an image, or of its part where that is not known.
-func whole(image, part string) string {
-	if image == "" {
-		return part
-	}
-	return image
 }
 
 func phaseTone(p event.Phase) Tone {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -43,12 +42,11 @@ func lookUp(ctx context.Context, dial Dial, server, name string) error {
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", name, err)
 	}
-	conn, err := dial(ctx, "udp", server)
+	conn, end, err := dial.until(ctx, "udp", server)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	defer end()
 	if _, err := conn.Write(packed); err != nil {
 		return err
 	}

@@ -15,6 +15,19 @@ import (
 // Dial connects to a literal IP address and port from somewhere in the lab.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+// until connects; what is done with the connection fails when ctx ends. Its end
+// closes it.
+func (d Dial) until(ctx context.Context, network, address string) (conn net.Conn, end func(), err error) {
+	if conn, err = d(ctx, network, address); err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return conn, func() {
+		stop()
+		_ = conn.Close()
+	}, nil
+}
+
 // Ask is an HTTP request to a Service.
 type Ask struct {
 	URL url.URL // with the cluster IP as the host
@@ -41,12 +54,11 @@ const maxAnswer = 64 << 10
 
 // from makes the request over a connection that it dials and closes.
 func (a Ask) from(ctx context.Context, dial Dial) error {
-	conn, err := dial(ctx, "tcp", a.URL.Host)
+	conn, end, err := dial.until(ctx, "tcp", a.URL.Host)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	defer end()
 	if a.TLS != nil {
 		conn = tls.Client(conn, a.TLS)
 	}

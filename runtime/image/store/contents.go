@@ -58,7 +58,7 @@ func (c *Contents) List(ctx context.Context) ([]event.NodeImage, error) {
 			continue // it comes or goes
 		}
 		seen[i.Target.Digest] = k
-		if comesWithLab(i.Name) {
+		if image.ComesWithLab(i.Name) {
 			for _, chain := range k.chains {
 				builtin[chain] = true
 			}
@@ -82,8 +82,6 @@ func (c *Contents) List(ctx context.Context) ([]event.NodeImage, error) {
 	slices.SortFunc(out, func(a, b event.NodeImage) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }
-
-func comesWithLab(name string) bool { return strings.HasPrefix(name, image.Domain+"/") }
 
 // shown says whether a name of an image is one that people know it by. Containerd's
 // CRI keeps it under its ID and its digest, too.
@@ -123,7 +121,7 @@ func (c *Contents) know(ctx context.Context, i images.Image) (known, error) {
 
 // from is where an image came from; "" for a registry.
 func (c *Contents) from(ctx context.Context, i images.Image) string {
-	if comesWithLab(i.Name) {
+	if image.ComesWithLab(i.Name) {
 		return "workbench"
 	}
 	info, err := c.Blobs.Info(ctx, i.Target.Digest)
