@@ -75,6 +75,10 @@ func testMemoryPressure(t *testing.T, lab *harness.Lab) {
 	if p := w.Kube.Pods["default/server"]; !p.Ready || p.Containers[0].Restarts != beside.Containers[0].Restarts {
 		t.Errorf("a pod beside it: %+v, was %+v", p, beside)
 	}
+	lab.Await("MemoryPressure of w1 to be told", func(w *state.World) bool {
+		p := w.Kube.Nodes["w1"].Pressures
+		return len(p) == 1 && p[0].Type == string(corev1.NodeMemoryPressure) && p[0].Message != "" && !p[0].Since.IsZero()
+	})
 	var node corev1.Node
 	lab.Object(&node, "node", "w1")
 	if !slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {

@@ -42,7 +42,7 @@ func (l *lull) routine(batch []event.Event) bool {
 	all := true
 	for _, e := range batch {
 		if n, ok := e.Body.(event.KubeNode); ok {
-			says := fmt.Sprint(n.Ready, n.Reason, n.Unschedulable, n.Taints, n.PodCIDR, n.Labels, n.AllocatableCPU, n.AllocatableMemory)
+			says := fmt.Sprint(n.Ready, n.Reason, n.Unschedulable, n.Taints, n.Pressures, n.PodCIDR, n.Labels, n.AllocatableCPU, n.AllocatableMemory)
 			known := l.nodes[n.Name] == says
 			l.nodes[n.Name] = says
 			all = all && known

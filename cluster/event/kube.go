@@ -49,6 +49,14 @@ type Taint struct {
 	Added  time.Time `json:"added,omitzero"`
 }
 
+// Pressure is a condition of a Node by which its kubelet says that something runs
+// short there.
+type Pressure struct {
+	Type    string    `json:"type"` // MemoryPressure, DiskPressure, PIDPressure
+	Message string    `json:"message,omitempty"`
+	Since   time.Time `json:"since,omitzero"` // its lastTransitionTime
+}
+
 // KubeNode is a Node object as the API watch delivered it.
 type KubeNode struct {
 	Meta
@@ -60,8 +68,10 @@ type KubeNode struct {
 	Since         time.Time `json:"since,omitzero"` // lastTransitionTime of Ready
 	Unschedulable bool      `json:"unschedulable,omitempty"`
 	Taints        []Taint   `json:"taints,omitempty"`
-	PodCIDR       string    `json:"podCIDR,omitempty"`
-	Version       string    `json:"version,omitempty"`
+	// Pressures are those that are True.
+	Pressures []Pressure `json:"pressures,omitempty"`
+	PodCIDR   string     `json:"podCIDR,omitempty"`
+	Version   string     `json:"version,omitempty"`
 	// AllocatableCPU in millicores, AllocatableMemory in bytes, pods in number.
 	AllocatableCPU    int64 `json:"allocatableCPU,omitempty"`
 	AllocatableMemory int64 `json:"allocatableMemory,omitempty"`

@@ -67,9 +67,27 @@ func kubeNode(b event.KubeNode, old *state.KubeNode) Entry {
 			out.Tone = Good
 		}
 	}
+	pressed := append(pressures("True", b.Pressures, old.Pressures), pressures("False", old.Pressures, b.Pressures)...)
+	if len(pressed) > 0 && out.Tone == Neutral {
+		if out.Tone = Caution; len(b.Pressures) == 0 {
+			out.Tone = Good
+		}
+	}
+	parts = append(parts, pressed...)
 	parts = append(parts, taints("+", b.Taints, old.Taints)...)
 	parts = append(parts, taints("-", old.Taints, b.Taints)...)
 	out.Text = strings.Join(parts, "  ")
+	return out
+}
+
+// pressures lists the conditions that are in a and not in b, and what they are now.
+func pressures(now string, a, b []event.Pressure) []string {
+	var out []string
+	for _, p := range a {
+		if !slices.ContainsFunc(b, func(o event.Pressure) bool { return o.Type == p.Type }) {
+			out = append(out, p.Type+" "+now)
+		}
+	}
 	return out
 }
 

@@ -94,7 +94,9 @@ func TestLines(t *testing.T) {
 	w.Apply(event.Event{Time: at.Add(-time.Second), Body: event.Probe{Target: "api-write", Error: "timeout"}})
 	w.Apply(event.Event{Body: event.SourceState{Source: "watch"}})
 	w.Apply(event.Event{Body: event.KubeNode{Meta: event.Meta{Name: "w2"}, Ready: "True"}})
+	w.Apply(event.Event{Body: event.KubeNode{Meta: event.Meta{Name: "w3"}, Ready: "True", Pressures: []event.Pressure{{Type: "DiskPressure"}}}})
 	for want, body := range map[string]event.Body{
+		"node w3                  MemoryPressure True  DiskPressure False":    event.KubeNode{Meta: event.Meta{Name: "w3"}, Ready: "True", Pressures: []event.Pressure{{Type: "MemoryPressure"}}},
 		"probe api-write          answers again after 1s":                     event.Probe{Target: "api-write", OK: true},
 		"c1/etcd                  ended by signal: killed, held down: by you": event.ComponentState{Node: "c1", Component: "etcd", State: event.ComponentStopped, Signal: "killed", Cause: "by you"},
 		"c1/etcd                  exited with status 2, starts again in 1s":   event.ComponentState{Node: "c1", Component: "etcd", State: event.ComponentExited, ExitCode: 2, Backoff: time.Second},

@@ -48,6 +48,12 @@ func projectNode(n *corev1.Node) event.KubeNode {
 				b.Message = c.Message
 			}
 		}
+		switch c.Type {
+		case corev1.NodeMemoryPressure, corev1.NodeDiskPressure, corev1.NodePIDPressure:
+			if c.Status == corev1.ConditionTrue {
+				b.Pressures = append(b.Pressures, event.Pressure{Type: string(c.Type), Message: c.Message, Since: c.LastTransitionTime.UTC()})
+			}
+		}
 	}
 	for _, t := range n.Spec.Taints {
 		b.Taints = append(b.Taints, event.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect), Added: instant(t.TimeAdded)})

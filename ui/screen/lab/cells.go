@@ -88,6 +88,33 @@ func numberOf(n *state.Node, cpu bool) string {
 	}
 }
 
+// pressures are what a node's kubelet says runs short there. Of one that tells
+// nothing any more, nobody knows.
+func pressures(cx *screen.Context, n *state.Node) []event.Pressure {
+	if kn := cx.World.Kube.Nodes[n.Name]; kn != nil {
+		return kn.Pressures
+	}
+	return nil
+}
+
+// pressureText names the pressures of a node, and since when, in at most w cells:
+// MemoryPressure 12s, or Memory+DiskPressure.
+func pressureText(cx *screen.Context, n *state.Node, w int) string {
+	var full, names []string
+	for _, p := range pressures(cx, n) {
+		full = append(full, p.Type+" "+widget.Since(cx.Now, p.Since))
+		names = append(names, strings.TrimSuffix(p.Type, "Pressure"))
+	}
+	if text := strings.Join(full, "  "); widget.Width(text) <= w || len(names) == 0 {
+		return text
+	}
+	short := strings.Join(names, "+") + "Pressure"
+	if w > 0 && widget.Width(short) > w {
+		short = strings.Replace(short, "Memory", "Mem", 1)
+	}
+	return short
+}
+
 // taintLine names the taints of a node.
 func taintLine(cx *screen.Context, n *state.Node) string {
 	kn := cx.World.Kube.Nodes[n.Name]

@@ -90,6 +90,11 @@ func facts(s widget.Surface, cx *screen.Context, n *state.Node) int {
 		outlookLine(s.Sub(1, y, w-2, 1), 0, cx, n)
 		y++
 	}
+	for _, p := range pressures(cx, n) {
+		x := s.Fit(1, y, w-2, st.Warn, p.Type+" "+widget.Since(cx.Now, p.Since))
+		s.Fit(x+2, y, w-x-3, st.Muted, widget.Clean(p.Message))
+		y++
+	}
 	if taints := taintLine(cx, n); taints != "" {
 		s.Fit(1, y, w-2, st.Warn, taints)
 		y++

@@ -126,6 +126,9 @@ func drawList(s widget.Surface, cx *screen.Context) {
 			t.Selected = i
 		}
 		lamp, says := widget.NodeLamp(st, n), verdict(cx, n)
+		if short := pressureText(cx, n, 0); short != "" {
+			says = phrase{says.text + ", " + short, st.Warn}
+		}
 		row := []widget.Cell{
 			{Text: n.Name, Style: st.Strong}, {Text: lamp.Glyph + " " + lamp.Word, Style: lamp.Style},
 			{Text: says.text, Style: says.style}, {Text: glyphs(cx, n), Style: lamp.Style},

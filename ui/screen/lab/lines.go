@@ -10,7 +10,7 @@ import (
 // lines says what a box of some height shows below its first line.
 type lines struct {
 	outlook, raft, taint bool
-	network              bool
+	pressure, network    bool
 	lamps                int // lines of components
 	usage                int // lines of processor and memory: 1 holds both
 	pods                 int
@@ -38,6 +38,7 @@ func planLines(cx *screen.Context, n *state.Node, w, h int) lines {
 	hot := o.Silent || o.NotReady || n.Shutdown.Waiting()
 	says := hot || o.HasLease || n.Cause != "" || heldBy(cx, n) != ""
 	p.outlook = take(hot)
+	p.pressure = take(len(pressures(cx, n)) > 0)
 	add(&p.lamps, true)
 	add(&p.pods, len(podsOf(cx, n)) > 0)
 	add(&p.usage, !down)

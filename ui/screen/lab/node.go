@@ -51,6 +51,10 @@ func drawNode(s widget.Surface, cx *screen.Context, n *state.Node) {
 		outlookLine(in, y, cx, n)
 		y++
 	}
+	if p.pressure {
+		in.Fit(0, y, w, st.Warn, pressureText(cx, n, w))
+		y++
+	}
 	if p.raft {
 		raftLine(in, y, cx, n)
 		y++
