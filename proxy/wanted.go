@@ -26,12 +26,29 @@ func (p *proxier) wanted() []userspace.Port {
 		if service.SessionAffinityType() == v1.ServiceAffinityClientIP {
 			port.Affinity = time.Duration(service.StickyMaxAgeSeconds()) * time.Second
 		}
-		for _, clients := range service.LoadBalancerSourceRanges() {
-			if prefix, err := netip.ParsePrefix(clients.String()); err == nil {
-				port.Clients = append(port.Clients, prefix)
-			}
-		}
+		port.Clients = p.clients(service)
 		out = append(out, port)
+	}
+	return out
+}
+
+// clients are who may come to the load balancer addresses of a service port. Those
+// are the node's own addresses too, so that it comes to each from that itself; see
+// allowFromNode in upstream's pkg/proxy/iptables.
+func (p *proxier) clients(s upstream.ServicePort) []netip.Prefix {
+	var out []netip.Prefix
+	self := false
+	for _, clients := range s.LoadBalancerSourceRanges() {
+		if prefix, err := netip.ParsePrefix(clients.String()); err == nil {
+			out = append(out, prefix.Masked())
+			self = self || prefix.Contains(p.address)
+		}
+	}
+	for _, ip := range s.LoadBalancerVIPs() {
+		if address, ok := netip.AddrFromSlice(ip); ok && self {
+			address = address.Unmap()
+			out = append(out, netip.PrefixFrom(address, address.BitLen()))
+		}
 	}
 	return out
 }

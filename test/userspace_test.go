@@ -1,13 +1,18 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"workbench/cluster/event"
 	"workbench/cluster/state"
@@ -52,6 +57,7 @@ func testUserspace(t *testing.T, lab *harness.Lab) {
 	checkNames(t, lab)
 	checkSpread(t, lab)
 	checkSticky(t, lab)
+	checkBalanced(t, lab)
 	checkUserspaceTraces(t, lab)
 	checkUnenforced(t, lab)
 	if out := lab.Must("proxy", "rules", "w1", "proxied"); !strings.Contains(out, "listen on tcp "+w.Kube.Services["default/proxied"].ClusterIP+":80") || strings.Contains(out, "sticky") {
@@ -137,6 +143,120 @@ func checkSticky(t *testing.T, lab *harness.Lab) {
 	for _, address := range []string{w.Kube.Services["default/sticky"].ClusterIP, "192.0.2.10"} {
 		if out := lab.Must("kubectl", "exec", "caller", "--", "wget", "-q", "-T", "5", "-O", "-", "http://"+address+"/"); !strings.Contains(out, "pod=proxied-") {
 			t.Errorf("%s answers %q", address, out)
+		}
+	}
+}
+
+// gateway is the fabric's own address in a lab whose file says nothing of it.
+const gateway = "10.10.0.1"
+
+// balancedProxied is a Service of proxied with a load balancer, for some clients.
+const balancedProxied = `
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec: {type: LoadBalancer, loadBalancerSourceRanges: [%s], selector: {app: proxied}, ports: [{port: 80, targetPort: 8080}]}
+`
+
+// checkBalanced comes to a load balancer's address from nodes, from the fabric and
+// from a pod: from all of them, and then from one at a time that may.
+func checkBalanced(t *testing.T, lab *harness.Lab) {
+	t.Helper()
+	lab.Apply(fmt.Sprintf(balancedProxied, ""))
+	address := balancedAt(lab, "front")
+	w := lab.Await("kube-proxy to listen at "+address, func(w *state.World) bool {
+		s := w.Proxy.Nodes["w1"].Services["default/front"]
+		return s != nil && slices.ContainsFunc(s.Frontends, func(f event.ProxyFrontend) bool {
+			return f.Kind == "loadbalancer" && f.IP == address && f.Port == 80 && f.Problem == ""
+		})
+	})
+	clients := balancedClients(t, lab)
+	for name, ask := range clients {
+		await(t, name+" to be answered at "+address, func() error { return answers(ask(address)) })
+	}
+	pod := podsOf(w, "caller")["caller"].IP
+	for name, only := range map[string]string{"c1": w.Nodes["c1"].IP, "w1": w.Nodes["w1"].IP, "caller": pod, "the fabric": gateway} {
+		lab.Apply(fmt.Sprintf(balancedProxied, only+"/32"))
+		for other, ask := range clients {
+			if other != name {
+				await(t, other+" to be reset at "+address+", which is for "+name, func() error { return isReset(ask(address)) })
+			}
+		}
+		await(t, name+" to be answered at "+address+", which is for it", func() error { return answers(clients[name](address)) })
+		if err := answers(clients["caller"](w.Kube.Services["default/front"].ClusterIP)); err != nil {
+			t.Errorf("at its cluster IP, while the balancer's address is for %s: %v", name, err)
+		}
+	}
+	lab.Kubectl("delete", "service", "front")
+	lab.Await("the balancer's address to be let go", func(w *state.World) bool { return w.Proxy.Nodes["w1"].Services["default/front"] == nil })
+}
+
+// balancedClients ask an address once, each from its place.
+func balancedClients(t *testing.T, lab *harness.Lab) map[string]func(address string) (string, error) {
+	t.Helper()
+	w := lab.World()
+	from := func(pid int) func(string) (string, error) {
+		ns, err := namespace.NetOf(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = ns.Close() })
+		client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DialContext: ns.DialContext, DisableKeepAlives: true}}
+		return func(address string) (string, error) {
+			resp, err := client.Get("http://" + address + "/")
+			if err != nil {
+				return "", err
+			}
+			defer resp.Body.Close()
+			raw, err := io.ReadAll(resp.Body)
+			return string(raw), err
+		}
+	}
+	return map[string]func(string) (string, error){
+		"c1": from(w.Nodes["c1"].PID), "w1": from(w.Nodes["w1"].PID), "the fabric": from(lab.Init(lab.Supervisor())),
+		"caller": func(address string) (string, error) {
+			r := lab.Run("kubectl", "exec", "caller", "--", "wget", "-q", "-T", "5", "-O", "-", "http://"+address+"/")
+			if r.Code != 0 {
+				return "", errors.New(r.Stdout + r.Stderr)
+			}
+			return r.Stdout, nil
+		},
+	}
+}
+
+func answers(text string, err error) error {
+	if err == nil && !strings.Contains(text, "pod=proxied-") {
+		err = fmt.Errorf("the answer is %q", text)
+	}
+	return err
+}
+
+func isReset(text string, err error) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("the answer is %q", text)
+	case !strings.Contains(err.Error(), "reset by peer") && !strings.Contains(err.Error(), "broken pipe"):
+		return err
+	}
+	return nil
+}
+
+// await tries again until something is so: kube-proxy learns of a Service as who
+// watches it does.
+func await(t *testing.T, what string, try func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
+	defer cancel()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Errorf("waited %v for %s: %v", harness.Patience, what, err)
+			return
+		case <-time.After(askEvery):
 		}
 	}
 }
