@@ -46,14 +46,15 @@ func containerd() node.Component {
 // score. NRI is off: nothing here uses it. Without its CRI plugins containerd
 // is of no use to a kubelet, so it must not start as if it were ready.
 func (b builder) containerdFiles(files map[string]File) {
+	supervisor := "http://" + netip.AddrPortFrom(b.lab.Spec.Network.Gateway(), RegistryPort).String()
 	files[registriesDir+"/_default/hosts.toml"] = File{Mode: 0o600, Content: fmt.Sprintf(`# Every registry is asked through the supervisor: the node has no route out.
-server = "http://%s"
+server = "%s"
 capabilities = ["pull", "resolve"]
 
 [header]
   X-Workbench-Node = "%s"
-`, netip.AddrPortFrom(b.lab.Spec.Network.Gateway(), RegistryPort), RegistryToken)}
-	files["/etc/containerd/config.toml"] = File{Mode: 0o644, Content: `version = 3
+`, supervisor, RegistryToken)}
+	files["/etc/containerd/config.toml"] = File{Mode: 0o600, Content: `version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
 required_plugins = ["io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"]
@@ -61,6 +62,15 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.traci
 
 [grpc]
   address = "` + ContainerdSocket + `"
+
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "linux"
+  snapshotter = "overlayfs"
+  differ = "workbench"
+
+[plugins."io.containerd.differ.v1.workbench"]
+  server = "` + supervisor + `"
+  token = "` + RegistryToken + `"
 
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,6 +20,8 @@ import (
 type images struct {
 	mu    sync.Mutex
 	turns map[string]*sync.Mutex
+	// tidying says that what is not used any more will be looked for.
+	tidying atomic.Bool
 }
 
 func (i *images) turn(node string) *sync.Mutex {
@@ -47,7 +50,8 @@ func (s *Supervisor) onNode(name string, do func(*store.Node) error) (err error)
 	turn := s.images.turn(name)
 	turn.Lock()
 	defer turn.Unlock()
-	n, err := store.OpenNode(fmt.Sprintf("/proc/%d/root%s", m.handle.PID, plan.ContainerdSocket), s.place.Root(name), fmt.Sprintf("/proc/%d/root", m.handle.PID))
+	place := s.imagePlace(m)
+	n, err := store.OpenNode(place.Inside+plan.ContainerdSocket, place)
 	if err != nil {
 		return fmt.Errorf("images of %s: %w", name, err)
 	}

@@ -35,9 +35,9 @@ func TestUseOf(t *testing.T) {
 		"being deleted, runs":            {true, pod("one", core.PodRunning, true), leaving},
 		"being deleted, ended":           {false, pod("one", core.PodRunning, true), leaving},
 		"deleted, runs":                  {true, nil, leaving},
-		"deleted, ended":                 {false, nil, unused},
+		"deleted, ended":                 {false, nil, lingering},
 		"another of the name, runs":      {true, pod("two", core.PodRunning, false), leaving},
-		"another of the name, ended":     {false, pod("two", core.PodRunning, false), unused},
+		"another of the name, ended":     {false, pod("two", core.PodRunning, false), lingering},
 		"a static pod that has a mirror": {false, mirror, inUse},
 	} {
 		if got := useOf(store.User{UID: "one", Runs: c.runs}, c.pod); got != c.want {

@@ -15,8 +15,13 @@ import (
 	"workbench/runtime/image/store"
 )
 
-// leaveTimeout is how long to wait for containers of deleted pods to end.
-const leaveTimeout = 20 * time.Second
+// leaveTimeout is how long to wait for containers of deleted pods to end, and
+// lingerTimeout for those that ended to be removed: the kubelet does so at once, or
+// within a minute. Until then what they were made from stays on the node's disk.
+const (
+	leaveTimeout  = 20 * time.Second
+	lingerTimeout = 3 * time.Second
+)
 
 // mirrored is the annotation of a static pod's mirror with the UID of the pod.
 const mirrored = "kubernetes.io/config.hash"
@@ -25,8 +30,9 @@ const mirrored = "kubernetes.io/config.hash"
 type use int
 
 const (
-	unused  use = iota // its pod is gone or over, and it does not run
-	leaving            // its pod is gone or being deleted, and it runs still
+	unused    use = iota // its pod is over, and it does not run
+	lingering            // its pod is gone, and it is there still
+	leaving              // its pod is gone or being deleted, and it runs still
 	inUse
 )
 
@@ -39,6 +45,8 @@ func useOf(u store.User, pod *core.Pod) use {
 		return inUse
 	case u.Runs || is && pod.DeletionTimestamp != nil:
 		return leaving
+	case !is:
+		return lingering
 	}
 	return unused
 }
@@ -53,17 +61,17 @@ func (o *operation) awaitUnused(ctx context.Context, name string) error {
 	defer cancel()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
-	said := false
+	said, began := false, time.Now()
 	for {
-		used, left, err := o.usersOf(ctx, name)
+		used, left, lingers, err := o.usersOf(ctx, name)
 		switch {
 		case err != nil:
 			return err
 		case len(used) > 0:
 			return fmt.Errorf("remove %s: in use by %s; delete the pods first, or remove it all the same with --force", name, strings.Join(used, ", "))
-		case len(left) == 0:
+		case len(left) == 0 && (!lingers || time.Since(began) > lingerTimeout):
 			return nil
-		case !said:
+		case len(left) > 0 && !said:
 			said = true
 			o.say("wait for %s, of deleted pods", strings.Join(left, ", "))
 		}
@@ -75,14 +83,15 @@ func (o *operation) awaitUnused(ctx context.Context, name string) error {
 	}
 }
 
-// usersOf are the containers that use an image, and those that will not for long.
-func (o *operation) usersOf(ctx context.Context, name string) (used, left []string, err error) {
+// usersOf are the containers that use an image, those that will not for long, and
+// whether others are there still that did.
+func (o *operation) usersOf(ctx context.Context, name string) (used, left []string, lingers bool, err error) {
 	users, _ := onWorkers(o.Supervisor, func(_ string, n *store.Node) ([]store.User, error) { return n.Users(ctx, name) })
 	for node, containers := range users {
 		for _, u := range containers {
 			pod, err := o.podOf(ctx, u)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, false, err
 			}
 			says := fmt.Sprintf("%s/%s on %s (container %s", u.Namespace, u.Pod, node, u.Container)
 			switch runs := map[bool]string{true: ", which runs)", false: ", which has ended)"}[u.Runs]; useOf(u, pod) {
@@ -90,13 +99,15 @@ func (o *operation) usersOf(ctx context.Context, name string) (used, left []stri
 				used = append(used, says+runs)
 			case leaving:
 				left = append(left, says+runs)
+			case lingering:
+				lingers = true
 			case unused:
 			}
 		}
 	}
 	slices.Sort(used)
 	slices.Sort(left)
-	return used, left, nil
+	return used, left, lingers, nil
 }
 
 // podOf asks the API, which knows sooner than those who watch it, for the pod of a

@@ -72,6 +72,7 @@ func (s *Supervisor) startNode(ctx context.Context, n plan.Node, cause string) e
 			s.faults.poke() // a new process is not frozen yet
 		}
 		s.followContainerd(e.Body)
+		s.followRemovals(e.Body)
 	})
 	if err != nil {
 		return err

@@ -48,7 +48,8 @@ func (o *operation) removeNode(ctx context.Context) error {
 	if err := os.RemoveAll(o.place.Node(n.Name)); err != nil {
 		return fmt.Errorf("delete the files of %s: %w", n.Name, err)
 	}
-	err = errors.Join(o.reroute(), o.tellOthers(ctx, n.ControlPlane))
+	_, err = PruneImages(ctx, o.place) // of what only the node had pulled
+	err = errors.Join(err, o.reroute(), o.tellOthers(ctx, n.ControlPlane))
 	o.say("%s is no node of the lab any more, after %v; its name and %s are not given again by themselves  =  %s", n.Name, time.Since(began).Round(100*time.Millisecond), n.Address, o.same)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"workbench/cluster/spec"
 	"workbench/runtime/image"
 	"workbench/runtime/image/pull"
+	"workbench/runtime/image/store"
 )
 
 // cacheBytes bounds what was pulled, for all labs of a state directory.
@@ -26,6 +27,11 @@ const cacheBytes = 8 << 30
 // registries, until the lab goes down. It listens in the lab's network alone.
 func (s *Supervisor) serveImages() error {
 	p := s.current()
+	pool, err := store.OpenPool(s.place.ImagePool())
+	if err != nil {
+		return err
+	}
+	unpacker := store.NewUnpacker(pool)
 	builtin := sync.OnceValue(builtinImages)
 	cfg := pull.Config{
 		Cache: s.place.ImageCache(), CacheBytes: cacheBytes,
@@ -33,8 +39,11 @@ func (s *Supervisor) serveImages() error {
 		Blobs:      func() []string { return []string{filepath.Join(s.place.ImagePool(), "blobs"), s.golden.Blobs()} },
 		Registries: map[string]pull.Registry{},
 		Local:      func(name string) (ocispec.Descriptor, bool) { return s.localImage(name, builtin) },
-		Gone:       func(node, name string) bool { return slices.Contains(s.goneFrom(node), name) },
-		InLab:      p.Gateway.Masked().Contains,
+		Unpack: func(ctx context.Context, node string, want store.Pulled, blobs store.Blobs) error {
+			return s.unpackLayer(ctx, unpacker, node, want, blobs)
+		},
+		Gone:  func(node, name string) bool { return slices.Contains(s.goneFrom(node), name) },
+		InLab: p.Gateway.Masked().Contains,
 		DialLab: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return s.labNet.DialContext(ctx, network, address)
 		},
@@ -43,7 +52,6 @@ func (s *Supervisor) serveImages() error {
 	for host, r := range s.saved.Lab.Spec.Images.Registries {
 		one := pull.Registry{URL: strings.TrimSuffix(r.URL, "/"), Insecure: r.Insecure}
 		if r.CA != "" {
-			var err error
 			if one.CA, err = spec.ParseCertificates(r.CA); err != nil {
 				return fmt.Errorf("serve images to nodes: the ca of registry %s: %w", host, err)
 			}

@@ -214,6 +214,9 @@ func sceneRemoveCommand(o *options) *cobra.Command {
 			if err := scene.Remove(place, args[0]); err != nil {
 				return err
 			}
+			if _, err := supervisor.PruneImages(cmd.Context(), place); err != nil {
+				return err
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "scene %s is deleted\n", args[0])
 			return err
 		},

@@ -1,5 +1,5 @@
 // Package containerd is the entry point of the real containerd, with a tap on its
-// events.
+// events, and a differ that has layers unpacked once for all nodes.
 package containerd
 
 import (
@@ -31,6 +31,7 @@ const Role = "containerd"
 func Main(args []string) int {
 	pipe := tap.Inherited()
 	registerTap(pipe)
+	registerDiffer()
 	if err := traceRequests(pipe); err != nil {
 		fmt.Fprintf(os.Stderr, "containerd: trace it: %v\n", err) // it runs untraced
 	}

@@ -66,6 +66,9 @@ func Make(t testing.TB, name, arch string, config ocispec.ImageConfig, layers []
 		if bytes.HasPrefix(layer, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
 			kind = ocispec.MediaTypeImageLayerZstd
 		}
+		if bytes.HasPrefix(layer, []byte{0x1f, 0x8b}) {
+			kind = ocispec.MediaTypeImageLayerGzip
+		}
 		manifest.Layers = append(manifest.Layers, ocispec.Descriptor{MediaType: kind, Digest: d, Size: int64(len(layer))})
 		m.Layers = append(m.Layers, d)
 	}

@@ -24,6 +24,7 @@ import (
 	"workbench/cluster/event"
 	"workbench/runtime/image/imagetest"
 	"workbench/runtime/image/imagetest/registry"
+	"workbench/runtime/image/store"
 )
 
 // node is a lab with one node: a server, and what it told.
@@ -36,6 +37,8 @@ type node struct {
 	failed chan event.ImagePull
 	// far is where to tell how far downloads are; nil for nowhere.
 	far chan event.ImageProgress
+	// unpack answers who wants a layer unpacked.
+	unpack func(node string, want store.Pulled, blobs store.Blobs) error
 }
 
 func (n *node) events() []event.ImagePull {
@@ -46,13 +49,22 @@ func (n *node) events() []event.ImagePull {
 
 func newNode(t *testing.T, registries map[string]Registry) *node {
 	t.Helper()
+	return newNodeAt(t, registries, filepath.Join(t.TempDir(), "cache"))
+}
+
+// newNodeAt makes one with a cache, which may be another's.
+func newNodeAt(t *testing.T, registries map[string]Registry, cache string) *node {
+	t.Helper()
 	n := &node{failed: make(chan event.ImagePull, 100)}
 	var err error
 	n.Server, err = New(Config{
-		Cache: filepath.Join(t.TempDir(), "cache"), CacheBytes: 1 << 30, Patience: time.Second, Token: "secret", Registries: registries,
+		Cache: cache, CacheBytes: 1 << 30, Patience: time.Second, Token: "secret", Registries: registries,
 		Blobs: func() []string { return nil },
 		Local: func(string) (ocispec.Descriptor, bool) { return ocispec.Descriptor{}, false },
 		Gone:  func(string, string) bool { return false },
+		Unpack: func(_ context.Context, node string, want store.Pulled, blobs store.Blobs) error {
+			return n.unpack(node, want, blobs)
+		},
 		InLab: func(netip.Addr) bool { return false },
 		DialLab: func(context.Context, string, string) (net.Conn, error) {
 			return nil, errors.New("there is no lab")

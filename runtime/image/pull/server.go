@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"workbench/cluster/event"
+	"workbench/runtime/image/store"
 )
 
 // TokenHeader names the header by which a node's containerd is known: pods do not
@@ -46,6 +47,8 @@ type Config struct {
 	Blobs func() []string
 	// Local finds the image of a whole name that the lab has already.
 	Local func(name string) (ocispec.Descriptor, bool)
+	// Unpack unpacks a layer and links it into a node.
+	Unpack func(ctx context.Context, node string, want store.Pulled, blobs store.Blobs) error
 	// Gone says whether a fault takes the image of a whole name from a node.
 	Gone func(node, name string) bool
 	// Registries by the host in image names.
@@ -68,7 +71,7 @@ type Config struct {
 }
 
 func (c *Config) validate() error {
-	if c.Cache == "" || c.Token == "" || c.Blobs == nil || c.Local == nil || c.Gone == nil || c.InLab == nil || c.DialLab == nil || c.Node == nil || c.Emit == nil || c.Log == nil {
+	if c.Cache == "" || c.Token == "" || c.Blobs == nil || c.Local == nil || c.Unpack == nil || c.Gone == nil || c.InLab == nil || c.DialLab == nil || c.Node == nil || c.Emit == nil || c.Log == nil {
 		return errors.New("serve images to nodes: the configuration is incomplete")
 	}
 	if c.Patience == 0 {
@@ -126,7 +129,9 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Close ends all connections and downloads, and waits for them.
 func (s *Server) Close() error {
+	s.mu.Lock()
 	s.stop()
+	s.mu.Unlock()
 	err := s.http.Close()
 	s.work.Wait()
 	s.hangUp()
@@ -163,6 +168,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, &failure{http.StatusForbidden, errors.New("this serves the containerd of nodes alone; pods have no way out of the lab")})
 		return
 	}
+	node := ""
+	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		node = s.cfg.Node(addr.Addr().Unmap())
+	}
+	if r.Method == http.MethodPost && r.URL.Path == layerPath {
+		s.serveLayer(w, r, node)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		refuse(w, r, &failure{http.StatusMethodNotAllowed, errors.New("images can be pulled here, not pushed")})
 		return
@@ -176,10 +189,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, &failure{http.StatusNotFound, fmt.Errorf("%s: not a manifest or a blob of a registry", r.URL.Path)})
 		return
 	}
-	req := request{registry: host, repository: parts[1], kind: parts[2], reference: parts[3], who: who(r)}
-	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		req.node = s.cfg.Node(addr.Addr().Unmap())
-	}
+	req := request{node: node, registry: host, repository: parts[1], kind: parts[2], reference: parts[3], who: who(r)}
 	if req.who != "" {
 		s.questions.answer(req)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/images/archive"
-	"github.com/containerd/containerd/v2/core/mount"
 	layers "github.com/containerd/containerd/v2/pkg/archive"
 	"github.com/containerd/containerd/v2/pkg/archive/compression"
 	"github.com/containerd/containerd/v2/plugins/content/local"
@@ -47,14 +46,8 @@ const incoming = "incoming-"
 // is wrong leaves the pool as it was. A name renames the one image in it. The
 // caller holds the lock.
 func (p *Pool) Import(ctx context.Context, r io.Reader, name string) (_ []Named, err error) {
-	stale, err := filepath.Glob(filepath.Join(p.dir, incoming+"*"))
-	if err != nil {
+	if err := p.sweep(); err != nil {
 		return nil, err
-	}
-	for _, dir := range stale { // of a process that was killed: we hold the lock
-		if err := os.RemoveAll(dir); err != nil {
-			return nil, err
-		}
 	}
 	dir, err := os.MkdirTemp(p.dir, incoming)
 	if err != nil {
@@ -83,6 +76,21 @@ func (p *Pool) Import(ctx context.Context, r io.Reader, name string) (_ []Named,
 		}
 	}
 	return found, p.adopt(dir, found)
+}
+
+// sweep removes what a process that was killed left of an import. The caller holds
+// the lock.
+func (p *Pool) sweep() error {
+	stale, err := filepath.Glob(filepath.Join(p.dir, incoming+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range stale {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unreadable says what is wrong with an archive as a whole.
@@ -208,19 +216,27 @@ func (p *Pool) unpack(ctx context.Context, dir string, blobs content.Store, part
 }
 
 func unpackLayer(ctx context.Context, blobs content.Store, layer ocispec.Descriptor, want digest.Digest, target string, below []string) error {
+	packed, err := blobs.ReaderAt(ctx, layer)
+	if err != nil {
+		return err
+	}
+	defer packed.Close()
+	return unpackInto(ctx, content.NewReader(packed), Packed{layer.Digest, want}, target, below)
+}
+
+// unpackInto unpacks a layer into a directory, whose files are those of an overlay's
+// upper directory then. Below are the layers that it lies on, topmost first: it has
+// the directories that it does not name from them.
+func unpackInto(ctx context.Context, packed io.Reader, layer Packed, target string, below []string) error {
 	var opts []layers.ApplyOpt
 	if len(below) > 0 {
 		opts = append(opts, layers.WithConvertWhiteout(layers.OverlayConvertWhiteout), layers.WithParents(below))
 	}
-	bind := []mount.Mount{{Type: "bind", Source: target}}
-	got, err := extractor{blobs, opts}.Apply(ctx, layer, bind)
+	got, err := extract(ctx, packed, target, opts...)
 	if err != nil {
-		return fmt.Errorf("layer %s is damaged: %w", layer.Digest, err)
+		return fmt.Errorf("layer %s is damaged: %w", layer.Blob, err)
 	}
-	if got.Digest != want {
-		return fmt.Errorf("layer %s is damaged: unpacked it is %s, and should be %s", layer.Digest, got.Digest, want)
-	}
-	return nil
+	return layer.check(got.Digest)
 }
 
 // adopt moves images that are complete, and on disk, into the pool, what they
@@ -262,5 +278,9 @@ func moveInto(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o711); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(from, to), syncPath(filepath.Dir(to)))
+	err := os.Rename(from, to)
+	if err != nil && exists(to) {
+		return nil // another process was faster
+	}
+	return errors.Join(err, syncPath(filepath.Dir(to)))
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
@@ -27,6 +26,10 @@ const (
 	sharedLabel = "workbench.local/shared"
 )
 
+// sharedLayer is the label that the blob of a layer has instead, when it was pulled:
+// containerd makes the snapshot then, and gives it its own labels alone.
+func sharedLayer(chain digest.Digest) string { return sharedLabel + "." + chain.Encoded() }
+
 // Contents reads what images a containerd has.
 type Contents struct {
 	Images images.Store
@@ -41,7 +44,8 @@ type Contents struct {
 // are.
 type known struct {
 	bytes  int64
-	chains []string // of its layers, bottom first
+	chains []digest.Digest // of its layers, bottom first
+	blobs  []digest.Digest // the same packed
 }
 
 // List is all images with a name, sorted by it.
@@ -51,7 +55,7 @@ func (c *Contents) List(ctx context.Context) ([]event.NodeImage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)
 	}
-	builtin, seen := map[string]bool{}, map[digest.Digest]known{}
+	builtin, seen := map[digest.Digest]bool{}, map[digest.Digest]known{}
 	for _, i := range all {
 		k, err := c.know(ctx, i)
 		if err != nil {
@@ -72,8 +76,8 @@ func (c *Contents) List(ctx context.Context) ([]event.NodeImage, error) {
 			continue
 		}
 		one := event.NodeImage{Name: i.Name, Digest: i.Target.Digest.String(), Bytes: k.bytes, Layers: len(k.chains), From: c.from(ctx, i)}
-		for _, chain := range k.chains {
-			if builtin[chain] || c.shared(ctx, chain) {
+		for at, chain := range k.chains {
+			if builtin[chain] || c.shared(ctx, chain, k.blobs[at]) {
 				one.Shared++
 			}
 		}
@@ -109,11 +113,13 @@ func (c *Contents) know(ctx context.Context, i images.Image) (known, error) {
 	if err != nil {
 		return k, err
 	}
-	for at := range diffIDs {
-		k.chains = append(k.chains, identity.ChainID(slices.Clone(diffIDs[:at+1])).String())
+	if len(diffIDs) != len(m.Layers) {
+		return k, fmt.Errorf("image %s: %d layers, unpacked %d", i.Name, len(m.Layers), len(diffIDs))
 	}
 	k.bytes = i.Target.Size + m.Config.Size
-	for _, layer := range m.Layers {
+	for at, layer := range m.Layers {
+		k.chains = append(k.chains, identity.ChainID(slices.Clone(diffIDs[:at+1])))
+		k.blobs = append(k.blobs, layer.Digest)
 		k.bytes += layer.Size
 	}
 	return k, nil
@@ -132,13 +138,17 @@ func (c *Contents) from(ctx context.Context, i images.Image) string {
 }
 
 // shared says that the files of a layer are in the pool, and here by links.
-func (c *Contents) shared(ctx context.Context, chain string) bool {
+func (c *Contents) shared(ctx context.Context, chain, blob digest.Digest) bool {
 	if c.Layers == nil {
 		return false // this containerd unpacks nothing
 	}
-	info, err := c.Layers.Stat(ctx, chain)
-	if errdefs.IsNotFound(err) {
+	info, err := c.Layers.Stat(ctx, chain.String())
+	if err != nil {
 		return false // not unpacked
 	}
-	return err == nil && info.Labels[sharedLabel] != ""
+	if info.Labels[sharedLabel] != "" {
+		return true
+	}
+	packed, err := c.Blobs.Info(ctx, blob)
+	return err == nil && packed.Labels[sharedLayer(chain)] != ""
 }

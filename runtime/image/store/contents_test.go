@@ -73,7 +73,7 @@ func TestSweep(t *testing.T) {
 		}
 		return len(entries)
 	}
-	if err := sweep(root, inside); err != nil || left() != 2 {
+	if err := (Place{root, inside}).Sweep(); err != nil || left() != 2 {
 		t.Errorf("of a node without a disk: %d layers left, %v", left(), err)
 	}
 	if err := os.Mkdir(filepath.Join(inside, layers+diskmount.Given), 0o700); err != nil {
@@ -82,7 +82,7 @@ func TestSweep(t *testing.T) {
 	if err := os.Symlink(filepath.Join(layers+diskmount.Given, "2"), filepath.Join(inside, layers, "2")); err != nil {
 		t.Fatal(err)
 	}
-	if err := sweep(root, inside); err != nil || left() != 1 || !exists(filepath.Join(root, layers, "2", "fs")) {
+	if err := (Place{root, inside}).Sweep(); err != nil || left() != 1 || !exists(filepath.Join(root, layers, "2", "fs")) {
 		t.Errorf("%d layers left, %v; want the one that the disk leads to", left(), err)
 	}
 }

@@ -33,18 +33,31 @@ func (e extractor) Apply(ctx context.Context, blob ocispec.Descriptor, mounts []
 		return ocispec.Descriptor{}, err
 	}
 	defer func() { err = errors.Join(err, packed.Close()) }()
-	stream, err := compression.DecompressStream(content.NewReader(packed))
+	return extract(ctx, content.NewReader(packed), mounts[0].Source, e.opts...)
+}
+
+// extract unpacks a layer into a directory, and describes it as it is unpacked.
+func extract(ctx context.Context, packed io.Reader, into string, opts ...archive.ApplyOpt) (ocispec.Descriptor, error) {
+	return unpacked(packed, func(layer io.Reader) error {
+		_, err := archive.Apply(ctx, into, layer, opts...)
+		return err
+	})
+}
+
+// unpacked hands on what a packed layer has in it, and describes that. What use
+// leaves unread counts as well: the padding behind the last entry belongs to the
+// layer's digest.
+func unpacked(packed io.Reader, use func(io.Reader) error) (_ ocispec.Descriptor, err error) {
+	stream, err := compression.DecompressStream(packed)
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
-
 	sum := digest.Canonical.Digester()
 	counted := &counter{reader: io.TeeReader(stream, sum.Hash())}
-	if _, err := archive.Apply(ctx, mounts[0].Source, counted, e.opts...); err != nil {
+	if err := use(counted); err != nil {
 		return ocispec.Descriptor{}, err
 	}
-	// The padding behind the last entry belongs to the layer's digest.
 	if _, err := io.Copy(io.Discard, counted); err != nil {
 		return ocispec.Descriptor{}, err
 	}

@@ -39,16 +39,20 @@ const stateDir = "/var/lib/containerd"
 type Node struct {
 	client *containerd.Client
 	cri    cri.ImageServiceClient
-	root   string // the node's root file system, seen from here
-	inside string // the same with what is mounted in the node
+	place  Place
+}
+
+// Place is where a node is, seen from here.
+type Place struct {
+	Root   string // its root file system
+	Inside string // the same with what is mounted in the node
 }
 
 // answerTimeout bounds how long a containerd may take to answer the first time.
 const answerTimeout = 10 * time.Second
 
-// OpenNode connects to a node's containerd: to its socket, as a path of this
-// process, to its root file system, and to that as the node sees it.
-func OpenNode(socket, root, inside string) (*Node, error) {
+// OpenNode connects to a node's containerd, at its socket as a path of this process.
+func OpenNode(socket string, place Place) (*Node, error) {
 	client, err := containerd.New(socket, containerd.WithDefaultNamespace(Namespace), containerd.WithTimeout(answerTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("connect to containerd: %w", err)
@@ -57,7 +61,7 @@ func OpenNode(socket, root, inside string) (*Node, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("connect to containerd: no connection"), client.Close())
 	}
-	return &Node{client: client, cri: cri.NewImageServiceClient(conn), root: root, inside: inside}, nil
+	return &Node{client: client, cri: cri.NewImageServiceClient(conn), place: place}, nil
 }
 
 // Close ends the connection.
@@ -107,7 +111,7 @@ func (n *Node) give(ctx context.Context, p *Pool, name string, target ocispec.De
 	}
 	for at, layer := range parts.Layers {
 		l := rootfs.Layer{Blob: layer, Diff: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: parts.DiffIDs[at]}}
-		links := linker{layerIn(p.dir, parts.chain(at)), n.root, n.inside, parts.DiffIDs[at]}
+		links := linker{layerIn(p.dir, parts.chain(at)), n.place, parts.DiffIDs[at]}
 		shared := snapshots.WithLabels(map[string]string{sharedLabel: "pool"})
 		if _, err := rootfs.ApplyLayer(ctx, l, append([]digest.Digest{}, parts.DiffIDs[:at]...), n.client.SnapshotService(Overlay), links, shared); err != nil {
 			return fmt.Errorf("layer %s: %w", layer.Digest, err)
@@ -166,7 +170,7 @@ func (n *Node) call(ctx context.Context, name string, target ocispec.Descriptor)
 // already for its own when it is told of it; should its collector be faster, the
 // blob is copied.
 func (n *Node) giveBlob(ctx context.Context, p *Pool, b ocispec.Descriptor) (err error) {
-	place := blobIn(filepath.Join(n.root, stateDir, contentDir()), b.Digest)
+	place := blobIn(filepath.Join(n.place.Root, stateDir, contentDir()), b.Digest)
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 		return err
 	}
@@ -183,14 +187,24 @@ func (n *Node) giveBlob(ctx context.Context, p *Pool, b ocispec.Descriptor) (err
 
 // linker fills a new snapshot of a node with hard links of a layer of the pool.
 type linker struct {
-	layer, root, inside string
-	diff                digest.Digest
+	layer string
+	place Place
+	diff  digest.Digest
 }
 
 // Apply implements diff.Applier.
 func (l linker) Apply(_ context.Context, blob ocispec.Descriptor, mounts []mount.Mount, _ ...diff.ApplyOpt) (ocispec.Descriptor, error) {
+	upper, err := upperOf(mounts)
+	if err == nil {
+		err = l.fill(upper)
+	}
+	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.diff, Size: blob.Size}, err
+}
+
+// upperOf is the directory that a snapshot's mounts are written to.
+func upperOf(mounts []mount.Mount) (string, error) {
 	if len(mounts) != 1 {
-		return ocispec.Descriptor{}, fmt.Errorf("fill a snapshot: %d mounts, want 1", len(mounts))
+		return "", fmt.Errorf("fill a snapshot: %d mounts, want 1", len(mounts))
 	}
 	upper := mounts[0].Source // of a snapshot without parent
 	for _, o := range mounts[0].Options {
@@ -198,38 +212,43 @@ func (l linker) Apply(_ context.Context, blob ocispec.Descriptor, mounts []mount
 			upper = dir
 		}
 	}
+	return upper, nil
+}
+
+// fill fills the directory of a snapshot, as the node calls it.
+func (l linker) fill(upper string) error {
 	if !strings.HasPrefix(upper, stateDir+"/") || strings.Contains(upper, "..") {
-		return ocispec.Descriptor{}, fmt.Errorf("fill a snapshot: its directory %s is not below %s", upper, stateDir)
+		return fmt.Errorf("fill a snapshot: its directory %s is not below %s", upper, stateDir)
 	}
-	into := filepath.Join(l.root, upper)
+	into := filepath.Join(l.place.Root, upper)
 	onDisk := !exists(into)
 	if onDisk {
 		if err := os.MkdirAll(into, 0o755); err != nil {
-			return ocispec.Descriptor{}, err
+			return err
 		}
 	}
 	if err := linkTree(l.layer, into, ""); err != nil {
-		return ocispec.Descriptor{}, err
+		return err
 	}
 	if err := likeness(l.layer, into); err != nil {
-		return ocispec.Descriptor{}, err
+		return err
 	}
 	if onDisk {
 		if err := l.lead(filepath.Dir(upper)); err != nil {
-			return ocispec.Descriptor{}, fmt.Errorf("fill a snapshot: %w", err)
+			return fmt.Errorf("fill a snapshot: %w", err)
 		}
 	}
-	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.diff, Size: blob.Size}, nil
+	return nil
 }
 
 // lead makes a new snapshot on the node's own disk a symbolic link to the one of
 // its root, as mount.Disk makes those of layers that the node began with.
 func (l linker) lead(snapshot string) error {
 	given := filepath.Join(filepath.Dir(snapshot)+diskmount.Given, filepath.Base(snapshot))
-	if !exists(filepath.Join(l.inside, given)) {
+	if !exists(filepath.Join(l.place.Inside, given)) {
 		return fmt.Errorf("the node does not see %s of its root", given)
 	}
-	own := filepath.Join(l.inside, snapshot)
+	own := filepath.Join(l.place.Inside, snapshot)
 	entries, err := os.ReadDir(own)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 )
 
 // Pool holds what images that were loaded or pulled consist of, for all labs of
@@ -25,9 +25,11 @@ import (
 //
 //	DIR/blobs/sha256/DIGEST   manifests, configurations, packed layers; mode 0444
 //	DIR/layers/CHAIN/         an unpacked layer, as an overlay's lower directory
-//	DIR/incoming-*/           what is being imported: moved when all of it is there
-//	DIR/lock                  held while images come and go
+//	DIR/incoming-*/           what is being unpacked: moved when all of it is there
+//	DIR/lock                  held while images come and go, shared by those who unpack
 //
+// Blobs are those of images that were loaded; what was pulled stays packed in the
+// cache of downloads. Of both the layers are here, and all is held against its digest.
 // Nodes get hard links of blobs and of unpacked files; see Node.Give.
 type Pool struct {
 	dir   string
@@ -49,7 +51,12 @@ func OpenPool(dir string) (*Pool, error) {
 
 // Lock keeps others from adding and removing images until unlock is called.
 func (p *Pool) Lock(ctx context.Context) (unlock func(), err error) {
-	unlock, err = lock(ctx, filepath.Join(p.dir, "lock"))
+	return p.lock(ctx, unix.LOCK_EX)
+}
+
+// lock takes the lock alone, or shared with others who add layers only.
+func (p *Pool) lock(ctx context.Context, how int) (unlock func(), err error) {
+	unlock, err = lock(ctx, filepath.Join(p.dir, "lock"), how)
 	if err != nil {
 		return nil, fmt.Errorf("wait for another process that loads or removes images: %w", err)
 	}
@@ -233,43 +240,4 @@ func readJSON(ctx context.Context, blobs content.Provider, d ocispec.Descriptor,
 		return fmt.Errorf("%s %s: %w", kindOf(d), d.Digest, err)
 	}
 	return nil
-}
-
-// Prune removes what belongs to none of the images that are to be kept, and
-// returns how many bytes of blobs that gave back. The caller holds the lock.
-func (p *Pool) Prune(ctx context.Context, keep []ocispec.Descriptor) (int64, error) {
-	blobs, layers := map[string]bool{}, map[string]bool{}
-	for _, target := range keep {
-		parts, err := p.Parts(ctx, target)
-		if err != nil {
-			return 0, fmt.Errorf("remove unused parts of images: %w", err)
-		}
-		for _, b := range parts.Blobs {
-			blobs[b.Digest.Encoded()] = true
-		}
-		for at := range parts.Layers {
-			layers[parts.chain(at).Encoded()] = true
-		}
-	}
-	var freed int64
-	var errs []error
-	for _, set := range []struct {
-		dir  string
-		keep map[string]bool
-	}{{filepath.Join(p.dir, "blobs", digest.Canonical.String()), blobs}, {filepath.Join(p.dir, "layers"), layers}} {
-		entries, err := os.ReadDir(set.dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
-		for _, e := range entries {
-			if set.keep[e.Name()] {
-				continue
-			}
-			if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-				freed += info.Size()
-			}
-			errs = append(errs, os.RemoveAll(filepath.Join(set.dir, e.Name())))
-		}
-	}
-	return freed, errors.Join(errs...)
 }

@@ -116,7 +116,7 @@ func Ensure(ctx context.Context, config Config) (Golden, error) {
 	if err := os.MkdirAll(config.Dir, 0o711); err != nil {
 		return Golden{}, fmt.Errorf("make golden image store: %w", err)
 	}
-	unlock, err := lock(ctx, filepath.Join(config.Dir, "golden.lock"))
+	unlock, err := lock(ctx, filepath.Join(config.Dir, "golden.lock"), unix.LOCK_EX)
 	if err != nil {
 		return Golden{}, fmt.Errorf("make golden image store: wait for another process: %w", err)
 	}
@@ -176,8 +176,9 @@ func exists(path string) bool {
 // lockInterval is how often a taken lock is tried again.
 const lockInterval = 20 * time.Millisecond
 
-// lock takes an exclusive file lock. The kernel gives it up when the process ends.
-func lock(ctx context.Context, path string) (func(), error) {
+// lock takes a file lock, unix.LOCK_EX or LOCK_SH. The kernel gives it up when the
+// process ends.
+func lock(ctx context.Context, path string, how int) (func(), error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, err
@@ -185,7 +186,7 @@ func lock(ctx context.Context, path string) (func(), error) {
 	ticker := time.NewTicker(lockInterval)
 	defer ticker.Stop()
 	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(file.Fd()), how|unix.LOCK_NB)
 		if err == nil {
 			return func() { file.Close() }, nil
 		}

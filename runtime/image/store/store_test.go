@@ -22,6 +22,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/image-spec/identity"
+	"golang.org/x/sys/unix"
 
 	"workbench/runtime/image"
 	"workbench/runtime/image/imagetest"
@@ -302,7 +303,7 @@ func TestEnsureAtOnceMakesOneStore(t *testing.T) {
 
 func TestEnsureGivesUpWaiting(t *testing.T) {
 	config := testConfig(t)
-	unlock, err := lock(t.Context(), filepath.Join(config.Dir, "golden.lock"))
+	unlock, err := lock(t.Context(), filepath.Join(config.Dir, "golden.lock"), unix.LOCK_EX)
 	if err != nil {
 		t.Fatal(err)
 	}

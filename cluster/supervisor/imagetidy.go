@@ -1,0 +1,71 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"workbench/cluster/event"
+	"workbench/runtime/image/store"
+)
+
+// tidyAfter is the time from when something went on a node until what it had of
+// images is looked through. More may go meanwhile: it is done once for all.
+const tidyAfter = 30 * time.Second
+
+// followRemovals removes layers that no node has any more, some time after a
+// container or an image went from one: the kubelet and containerd remove what a
+// container had when they come to it.
+func (s *Supervisor) followRemovals(body event.Body) {
+	switch b := body.(type) {
+	case event.ContainerEvent:
+		if b.What != event.ContainerDeleted || b.Container == "" {
+			return
+		}
+	case event.NodeImages:
+	default:
+		return
+	}
+	if s.background.Err() != nil || !s.images.tidying.CompareAndSwap(false, true) {
+		return
+	}
+	s.sources.Go(func() {
+		timer := time.NewTimer(tidyAfter)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.background.Done():
+			return
+		}
+		s.images.tidying.Store(false)
+		if err := s.tidyImages(s.background); err != nil && s.background.Err() == nil {
+			s.log.Warn("remove layers that no node has", "cause", err)
+		}
+	})
+}
+
+// tidyImages removes what nodes have of layers that their containerd has removed, and
+// then from the pool what nobody has.
+func (s *Supervisor) tidyImages(ctx context.Context) error {
+	var errs []error
+	for _, name := range s.workers() {
+		m, err := s.machine(name)
+		if err != nil || s.isPaused(m) {
+			continue // it is as it was
+		}
+		turn := s.images.turn(name)
+		turn.Lock()
+		if err := s.imagePlace(m).Sweep(); err != nil {
+			errs = append(errs, fmt.Errorf("images of %s: %w", name, err))
+		}
+		turn.Unlock()
+	}
+	_, err := PruneImages(ctx, s.place)
+	return errors.Join(append(errs, err)...)
+}
+
+// imagePlace is where the images of a running node are.
+func (s *Supervisor) imagePlace(m *machine) store.Place {
+	return store.Place{Root: s.place.Root(m.handle.Name), Inside: fmt.Sprintf("/proc/%d/root", m.handle.PID)}
+}
