@@ -126,6 +126,7 @@ func TestLabFile(t *testing.T) {
 		{"KeepsConnectionsToASlowAPI", testSlowAPI},
 		{"LoadsAndPullsImages", func(t *testing.T, lab *harness.Lab) { testImages(t, lab, pulls) }},
 		{"EvictsForMemory", testMemoryPressure},
+		{"LeavesNothingOfImages", testNoImageIsLeft},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
 	}

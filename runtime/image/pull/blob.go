@@ -130,7 +130,7 @@ func (s *Server) fetch(r *http.Request, req request, d digest.Digest) *download 
 		if err != nil {
 			err = s.explain(r, req, err)
 		} else {
-			s.granted.add(req, d)
+			s.grant(req, d)
 		}
 		s.tell(req, job.has, began, err)
 		s.mu.Lock()

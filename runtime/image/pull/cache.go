@@ -9,12 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 )
 
-// cache is a directory of whole blobs, DIR/ALGORITHM/DIGEST.
+// cache is a directory of whole blobs, DIR/ALGORITHM/DIGEST, and of who may have them:
+//
+//	DIR/public/ALGORITHM/DIGEST/REPOSITORY   an empty file: everybody, by a repository
 type cache struct {
 	dir   string
 	bytes int64
@@ -90,6 +93,9 @@ func (c *cache) trim(newest digest.Digest) error {
 	var blobs []blob
 	var total int64
 	err := filepath.WalkDir(c.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && path == filepath.Join(c.dir, publicDir) {
+			return fs.SkipDir
+		}
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
@@ -117,7 +123,8 @@ func (c *cache) trim(newest digest.Digest) error {
 		if total <= c.bytes {
 			break
 		}
-		if err := os.Remove(b.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		note := filepath.Join(c.dir, publicDir, strings.TrimPrefix(b.path, c.dir))
+		if err := errors.Join(os.RemoveAll(note), os.Remove(b.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("trim cache of images: %w", err)
 		}
 		total -= b.info.Size()

@@ -58,13 +58,19 @@ func (g *grants) has(r request, d digest.Digest) bool {
 	return time.Now().Before(g.until[grantKey(r, d)])
 }
 
-// authorise asks the registry of a blob whether it would serve it to who asks.
+// authorise asks the registry of a blob whether it would serve it to who asks. One
+// that is away cannot take back what it served to all.
 func (s *Server) authorise(r *http.Request, req request, d digest.Digest) error {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*s.cfg.Patience)
 	defer cancel()
-	if _, _, err := s.upstream(r, req.registry).Resolve(ctx, req.name()); err != nil {
-		return s.explain(r, req, err)
+	_, _, err := s.upstream(r, req.registry).Resolve(ctx, req.name())
+	if err == nil {
+		s.grant(req, d)
+		return nil
 	}
-	s.granted.add(req, d)
-	return nil
+	if r.Context().Err() == nil && s.vouched(req, d, err) {
+		s.granted.add(req, d)
+		return nil
+	}
+	return s.explain(r, req, err)
 }

@@ -2,8 +2,12 @@ package pull
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -127,5 +131,127 @@ func TestGrantsEnd(t *testing.T) {
 	}
 	if len(g.until) > maxGrants {
 		t.Errorf("%d are remembered", len(g.until))
+	}
+}
+
+// TestAwayRegistry pulls from registries that are away after all went well once: what
+// they served to all is had by digest, and nothing else.
+func TestAwayRegistry(t *testing.T) {
+	m := image(t)
+	open := httptest.NewServer(func() http.Handler {
+		h := registry.New(t)
+		registry.Push(t, h, m, "team/app", "1")
+		return h
+	}())
+	where, _ := private(t, m, registry.Basic)
+	var closed atomic.Bool
+	guarded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if closed.Load() {
+			http.Error(w, "the storage is away", http.StatusServiceUnavailable)
+			return
+		}
+		u, err := url.Parse(where)
+		if err != nil {
+			t.Error(err)
+		}
+		httputil.NewSingleHostReverseProxy(u).ServeHTTP(w, r)
+	}))
+	t.Cleanup(guarded.Close)
+	registries := map[string]Registry{"registry.lab": {URL: open.URL}, "private.lab": {URL: guarded.URL}}
+	n := newNode(t, registries)
+	byDigest := "registry.lab/team/app@" + m.Manifest.Digest.String()
+	private := "private.lab/team/app@" + m.Manifest.Digest.String()
+	if _, err := n.pull(t, "registry.lab/team/app:1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.pullAs(t, private, user, password); err != nil {
+		t.Fatal(err)
+	}
+	open.Close()
+	closed.Store(true)
+
+	// The registry's word of before holds for some minutes: another server has none.
+	again := newNodeAt(t, registries, n.cfg.Cache)
+	got, err := again.pull(t, byDigest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d, raw := range m.Blobs {
+		if string(got[d]) != string(raw) {
+			t.Errorf("%s has %d bytes, want %d", d, len(got[d]), len(raw))
+		}
+	}
+	for _, name := range []string{"registry.lab/team/app:1", "registry.lab/team/other@" + m.Manifest.Digest.String()} {
+		if _, err := again.pull(t, name); err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, who := range []string{"", user} {
+		if _, err := again.pullAs(t, private, who, password); err == nil || !strings.Contains(err.Error(), "503") {
+			t.Errorf("%s, as %q: %v", private, who, err)
+		}
+	}
+	if code := again.get(t, "/v2/team/other/blobs/"+m.Layers[0].String(), "", ""); code != http.StatusBadGateway {
+		t.Errorf("a blob by another repository: %d", code)
+	}
+}
+
+// TestTakenBack makes private what was public: the registry's word counts, also once
+// it is away.
+func TestTakenBack(t *testing.T) {
+	m := image(t)
+	var guarded atomic.Bool
+	where := serve(t, m, func(next http.Handler) http.Handler {
+		basic := registry.Basic(t, next, user, password)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if guarded.Load() {
+				basic.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	registries := map[string]Registry{"registry.lab": {URL: where}}
+	n := newNode(t, registries)
+	name := "registry.lab/team/app@" + m.Manifest.Digest.String()
+	if _, err := n.pull(t, name); err != nil {
+		t.Fatal(err)
+	}
+	guarded.Store(true)
+	if _, err := newNodeAt(t, registries, n.cfg.Cache).pull(t, name); err == nil || !strings.Contains(err.Error(), "authoriz") {
+		t.Errorf("of a registry that wants credentials now: %v", err)
+	}
+	away := map[string]Registry{"registry.lab": {URL: "http://registry.invalid:5000"}}
+	if _, err := newNodeAt(t, away, n.cfg.Cache).pull(t, name); err == nil || !strings.Contains(err.Error(), "lookup registry.invalid") {
+		t.Errorf("of one that wanted credentials, and is away: %v", err)
+	}
+}
+
+// TestNotesGoWithTheBlob trims a cache of which notes say who may have what.
+func TestNotesGoWithTheBlob(t *testing.T) {
+	c, err := openCache(t.TempDir(), 15)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := request{registry: "registry.lab", repository: "team/app"}
+	first, second := digest.FromString("first....."), digest.FromString("second....")
+	for d, text := range map[digest.Digest]string{first: "first.....", second: "second...."} {
+		if err := c.publish(r, d, true); err != nil {
+			t.Fatal(err)
+		}
+		if !c.public(r, d) || c.public(request{registry: "registry.lab", repository: "team/other"}, d) {
+			t.Errorf("of %s it is not known who may have it", text)
+		}
+	}
+	for _, text := range []string{"first.....", "second...."} {
+		if err := c.put(digest.FromString(text), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.has(first) || c.public(r, first) || !c.public(r, second) {
+		t.Errorf("first: there %v, noted %v; second: noted %v", c.has(first), c.public(r, first), c.public(r, second))
+	}
+	if err := errors.Join(c.publish(r, second, false), c.publish(r, second, false)); err != nil || c.public(r, second) {
+		t.Errorf("taken back: %v, noted %v", err, c.public(r, second))
 	}
 }

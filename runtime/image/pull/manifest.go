@@ -53,11 +53,18 @@ func (s *Server) serveManifest(w http.ResponseWriter, r *http.Request, req reque
 		s.tell(req, 0, began, fmt.Errorf("%s asks for it no more", req.node))
 		return
 	}
+	if d, derr := digest.Parse(req.reference); err != nil && derr == nil && s.vouched(req, d, err) {
+		if raw, err := s.local(d); err == nil {
+			s.vouchFor(req, d, raw)
+			writeManifest(w, r, mediaType(raw), d, raw)
+			return
+		}
+	}
 	if err != nil {
 		s.fail(w, r, req, began, s.explain(r, req, err))
 		return
 	}
-	s.granted.add(req, target.Digest)
+	s.grant(req, target.Digest)
 	s.called.learn(req, target.Digest, raw)
 	s.tell(req, int64(len(raw)), began, nil)
 	writeManifest(w, r, target.MediaType, target.Digest, raw)

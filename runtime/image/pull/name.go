@@ -35,13 +35,6 @@ func (n *names) of(r request) string {
 
 // learn remembers what a manifest or index, of some digest, consists of.
 func (n *names) learn(r request, d digest.Digest, raw []byte) {
-	var m struct {
-		Config            struct{ Digest string }
-		Layers, Manifests []struct{ Digest string }
-	}
-	if json.Unmarshal(raw, &m) != nil {
-		return // who asked for it finds out
-	}
 	name := n.of(r)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -49,8 +42,27 @@ func (n *names) learn(r request, d digest.Digest, raw []byte) {
 		n.by = map[string]string{}
 	}
 	n.by[nameKey(r, d.String())] = name
-	n.by[nameKey(r, m.Config.Digest)] = name
-	for _, part := range append(m.Layers, m.Manifests...) {
-		n.by[nameKey(r, part.Digest)] = name
+	for _, part := range partsOf(raw) {
+		n.by[nameKey(r, part.String())] = name
 	}
+}
+
+// partsOf are the digests that a manifest or index names; none where it is neither:
+// who asked for it finds out.
+func partsOf(raw []byte) []digest.Digest {
+	type part struct{ Digest digest.Digest }
+	var m struct {
+		Config            part
+		Layers, Manifests []part
+	}
+	if json.Unmarshal(raw, &m) != nil {
+		return nil
+	}
+	var out []digest.Digest
+	for _, p := range append(append(m.Layers, m.Manifests...), m.Config) {
+		if p.Digest.Validate() == nil {
+			out = append(out, p.Digest)
+		}
+	}
+	return out
 }

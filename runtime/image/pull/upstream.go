@@ -119,13 +119,12 @@ func (s *Server) inLab(host string) bool {
 // explain makes of an error of a registry what a node is told.
 func (s *Server) explain(r *http.Request, req request, err error) error {
 	host := req.registry
-	var status remoteerrors.ErrUnexpectedStatus
 	asked := fmt.Errorf("%s: %w", host, reason(err))
 	_, _, credentials := r.BasicAuth()
 	switch {
 	case errdefs.IsNotFound(err):
 		return &failure{http.StatusNotFound, fmt.Errorf("%s: %s unknown", host, req.part())}
-	case errors.Is(err, docker.ErrInvalidAuthorization), errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized:
+	case unauthorised(err):
 		if credentials {
 			return asked
 		}
@@ -139,6 +138,12 @@ func (s *Server) explain(r *http.Request, req request, err error) error {
 		return fmt.Errorf("%w; %s", asked, remedy)
 	}
 	return asked
+}
+
+// unauthorised says that a registry wants credentials, or others.
+func unauthorised(err error) bool {
+	var status remoteerrors.ErrUnexpectedStatus
+	return errors.Is(err, docker.ErrInvalidAuthorization) || errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized
 }
 
 // remedy is what to do about a registry that is asked in another way than it wants;
