@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,8 +19,9 @@ import (
 type images struct {
 	mu    sync.Mutex
 	turns map[string]*sync.Mutex
-	// tidying says that what is not used any more will be looked for.
-	tidying atomic.Bool
+	// removed counts what went from nodes, tidied is up to which of that they were
+	// looked through.
+	removed, tidied int
 }
 
 func (i *images) turn(node string) *sync.Mutex {

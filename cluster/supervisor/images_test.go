@@ -71,3 +71,23 @@ func TestImageList(t *testing.T) {
 		}
 	}
 }
+
+// TestTidyCountsWhatGoesMeanwhile: who looks through what is left does so again when
+// something went since it began to wait.
+func TestTidyCountsWhatGoesMeanwhile(t *testing.T) {
+	var i images
+	if !i.removal() || i.removal() {
+		t.Error("the first is to look, the second not")
+	}
+	until := i.removals()
+	i.removal()
+	if i.tidy(until) {
+		t.Error("all is looked through, and something went meanwhile")
+	}
+	if until = i.removals(); !i.tidy(until) {
+		t.Error("nothing went meanwhile, and it is not over")
+	}
+	if !i.removal() {
+		t.Error("the first after that is not to look")
+	}
+}

@@ -11,8 +11,36 @@ import (
 )
 
 // tidyAfter is the time from when something went on a node until what it had of
-// images is looked through. More may go meanwhile: it is done once for all.
-const tidyAfter = 30 * time.Second
+// images is looked through: the kubelet removes containers that ended once a minute
+// (upstream's ContainerGCPeriod), and containerd soon after what they had. What goes
+// meanwhile is for the next time.
+const tidyAfter = 75 * time.Second
+
+// removal counts that something went, and returns true to the first: it is to look
+// through what is left, until nothing more has gone.
+func (i *images) removal() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	first := i.removed == i.tidied
+	i.removed++
+	return first
+}
+
+// removals is how often something went.
+func (i *images) removals() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.removed
+}
+
+// tidy says that what went up to some removal is looked through, and returns whether
+// that is all.
+func (i *images) tidy(removal int) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.tidied = removal
+	return i.removed == removal
+}
 
 // followRemovals removes layers that no node has any more, some time after a
 // container or an image went from one: the kubelet and containerd remove what a
@@ -27,22 +55,28 @@ func (s *Supervisor) followRemovals(body event.Body) {
 	default:
 		return
 	}
-	if s.background.Err() != nil || !s.images.tidying.CompareAndSwap(false, true) {
-		return
+	if s.background.Err() == nil && s.images.removal() {
+		s.sources.Go(s.tidyUntilQuiet)
 	}
-	s.sources.Go(func() {
-		timer := time.NewTimer(tidyAfter)
-		defer timer.Stop()
+}
+
+func (s *Supervisor) tidyUntilQuiet() {
+	ticker := time.NewTicker(tidyAfter)
+	defer ticker.Stop()
+	for {
+		until := s.images.removals()
 		select {
-		case <-timer.C:
+		case <-ticker.C:
 		case <-s.background.Done():
 			return
 		}
-		s.images.tidying.Store(false)
 		if err := s.tidyImages(s.background); err != nil && s.background.Err() == nil {
 			s.log.Warn("remove layers that no node has", "cause", err)
 		}
-	})
+		if s.images.tidy(until) {
+			return
+		}
+	}
 }
 
 // tidyImages removes what nodes have of layers that their containerd has removed, and
