@@ -2,11 +2,13 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"workbench/cluster/addon"
@@ -18,10 +20,11 @@ import (
 )
 
 // Installing addons is tried again until it works: a new API server answers
-// before it has made the namespaces and roles that every cluster has.
+// before it has made the namespaces and roles that every cluster has. One that
+// answers has no more than refusedTimeout for that; one that does not is slow.
 const (
-	addonRetry   = 200 * time.Millisecond
-	addonTimeout = time.Minute
+	addonRetry     = 200 * time.Millisecond
+	refusedTimeout = time.Minute
 )
 
 // installAddons makes the addons' objects; their pods start when they can.
@@ -39,15 +42,43 @@ func (s *Supervisor) installAddons(ctx context.Context) error {
 			return err
 		}
 	}
+	return persist(ctx, func(ctx context.Context) error { return addon.Install(ctx, cfg, addons) })
+}
+
+// persist does something at the API until it works, or the API refuses it for too
+// long.
+func persist(ctx context.Context, do func(context.Context) error) error {
 	var last error
-	err = wait.PollUntilContextTimeout(ctx, addonRetry, addonTimeout, true, func(ctx context.Context) (bool, error) {
-		last = addon.Install(ctx, cfg, addons)
-		return last == nil, nil
+	var refused time.Time // since when
+	err := wait.PollUntilContextTimeout(ctx, addonRetry, slowTimeout, true, func(ctx context.Context) (bool, error) {
+		err := do(ctx)
+		switch answer := apierrors.APIStatus(nil); {
+		case err == nil:
+			return true, nil
+		case ctx.Err() != nil && last != nil:
+			return false, nil // last says more
+		case !errors.As(err, &answer) || overloaded(err):
+			refused = time.Time{}
+		case refused.IsZero():
+			refused = time.Now()
+		case time.Since(refused) > refusedTimeout:
+			return false, fmt.Errorf("refused for %v: %w", refusedTimeout, err)
+		}
+		last = err
+		return false, nil
 	})
-	if err != nil && last != nil {
-		return fmt.Errorf("not done within %s: %w", addonTimeout, last)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if wait.Interrupted(err) && last != nil {
+		return fmt.Errorf("not done within %s: %w", slowTimeout, last)
 	}
 	return err
+}
+
+// overloaded says that the API would have done what it was asked, with more time.
+func overloaded(err error) bool {
+	return apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err)
 }
 
 // metricsServer is what metrics-server runs with.

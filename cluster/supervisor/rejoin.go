@@ -167,11 +167,14 @@ func (s *Supervisor) promoteMember(ctx context.Context, n plan.Node, id uint64, 
 	return s.awaitComponent(ctx, n.Name, "etcd", m.handle.PID)
 }
 
+// membershipTimeout bounds how long etcd is waited for to change its membership.
+const membershipTimeout = 2 * time.Minute
+
 // patiently asks etcd for a change of its membership, again while it says that it
 // is not the time: it wants its members connected for 5 s before it adds one, and a
 // learner to have caught up before it votes.
 func (s *Supervisor) patiently(ctx context.Context, endpoints []string, do func(context.Context, *clientv3.Client) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, componentTimeout, fmt.Errorf("not within %v", componentTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, membershipTimeout, fmt.Errorf("not within %v", membershipTimeout))
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -196,7 +199,7 @@ func (s *Supervisor) patiently(ctx context.Context, endpoints []string, do func(
 // awaitQuorum waits until enough voters besides that of a node are up to change
 // the membership, as while a lab boots.
 func (s *Supervisor) awaitQuorum(ctx context.Context, but string) (member.Cluster, error) {
-	ctx, cancel := context.WithTimeout(ctx, componentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
 	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
@@ -229,7 +232,7 @@ func (s *Supervisor) awaitQuorum(ctx context.Context, but string) (member.Cluste
 // awaitLearner waits until the new member of a node answers; a learner is never
 // ready by etcd's own account.
 func (s *Supervisor) awaitLearner(ctx context.Context, n plan.Node, init int) error {
-	ctx, cancel := context.WithTimeout(ctx, componentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

@@ -245,9 +245,14 @@ func (s *Supervisor) startLab() error {
 	return s.startSources()
 }
 
-// componentTimeout bounds how long a component may take to become ready. A
-// loaded machine needs many times the usual second or two.
-const componentTimeout = 2 * time.Minute
+// Bounds of how long a component, or a node, may take to become ready. What runs is
+// slow: a loaded machine needs many times the usual second or two, an emulated one
+// minutes. What exits again and again is broken.
+const (
+	slowTimeout   = 10 * time.Minute
+	brokenTimeout = 2 * time.Minute
+	brokenExits   = 3
+)
 
 // startComponent starts a component and waits until it is ready.
 func (s *Supervisor) startComponent(ctx context.Context, n plan.Node, name string) error {
@@ -297,8 +302,9 @@ func (s *Supervisor) startDamaged(ctx context.Context, n plan.Node, m *machine) 
 
 // awaitComponent waits until a component of the node with that init is ready.
 func (s *Supervisor) awaitComponent(ctx context.Context, node, name string, init int) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, componentTimeout, fmt.Errorf("not ready within %v", componentTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, slowTimeout, fmt.Errorf("not ready within %v", slowTimeout))
 	defer cancel()
+	began := time.Now()
 	var last event.ComponentState
 	err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
 		n := w.Nodes[node]
@@ -309,7 +315,7 @@ func (s *Supervisor) awaitComponent(ctx context.Context, node, name string, init
 		if c.State == event.ComponentExited {
 			last = c.ComponentState
 		}
-		return c.State == event.ComponentReady, nil
+		return c.State == event.ComponentReady, broken(c.ComponentState, began)
 	})
 	if err != nil && last.Component != "" {
 		return fmt.Errorf("start %s on %s: %w; it exited %d times, last with code %d: %s; see: workbench logs %s/%s",
@@ -321,14 +327,29 @@ func (s *Supervisor) awaitComponent(ctx context.Context, node, name string, init
 	return nil
 }
 
+// broken says that a component exits again and again, long after it was first
+// started.
+func broken(c event.ComponentState, began time.Time) error {
+	if c.State == event.ComponentExited && c.Restarts >= brokenExits && time.Since(began) > brokenTimeout {
+		return fmt.Errorf("not ready within %v", brokenTimeout)
+	}
+	return nil
+}
+
 func (s *Supervisor) awaitNodeReady(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, componentTimeout, fmt.Errorf("not Ready within %v", componentTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, slowTimeout, fmt.Errorf("not Ready within %v", slowTimeout))
 	defer cancel()
+	began := time.Now()
 	if err := s.rec.Await(ctx, func(w *state.World) (bool, error) {
-		if n := w.Nodes[name]; n.PID == 0 {
+		n := w.Nodes[name]
+		if n.PID == 0 {
 			return false, fmt.Errorf("it is %s: %s", n.State, n.Cause)
 		}
-		return nodeReady(w, name), nil
+		var kubelet event.ComponentState
+		if c := n.Components["kubelet"]; c != nil {
+			kubelet = c.ComponentState
+		}
+		return nodeReady(w, name), broken(kubelet, began)
 	}); err != nil {
 		return fmt.Errorf("wait for node %s: %w; see: workbench kubectl describe node %s", name, err, name)
 	}
