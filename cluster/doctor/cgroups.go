@@ -84,6 +84,8 @@ func (d *doctor) checkControlGroups(context.Context) []Check {
 	case len(readOnly) > 0:
 		c.Status, c.Found = Fail, name+", but read-only: "+strings.Join(readOnly, ", ")
 		c.Fix = d.command([]string{"mount", "-o", "remount,rw", readOnly[0]})
+	case d.crowded(found[0], want):
+		c = d.makeRoom(c, found[0])
 	default:
 		c.Found = name + " with " + strings.Join(want, ", ")
 	}

@@ -89,6 +89,21 @@ var findings = []struct {
 	{"no cgroups", func(c *computer) { c.write("proc/self/mounts", "proc /proc proc rw 0 0\n") }, "control groups", Fail, "none are mounted", "mount -t cgroup2 none /sys/fs/cgroup", false},
 	{"v2 without memory", func(c *computer) { c.write("sys/fs/cgroup/cgroup.controllers", "cpu cpuset pids\n") }, "control groups", Fail, "v2 without memory", "boot the kernel with cgroup_enable=memory (memory needs swapaccount=1 too on old ones)", false},
 	{"v2 read-only", func(c *computer) { c.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 ro 0 0\n") }, "control groups", Fail, "v2, but read-only: /sys/fs/cgroup", "mount -o remount,rw /sys/fs/cgroup", false},
+	{"container on v2", func(c *computer) {
+		c.write("sys/fs/cgroup/cgroup.type", "domain\n")
+		c.write("sys/fs/cgroup/cgroup.procs", "1\n7\n")
+		c.write("sys/fs/cgroup/cgroup.subtree_control", "pids\n")
+	}, "control groups", Fail, "v2, but processes in /sys/fs/cgroup itself, this container's group, keep it from passing controllers on",
+		"mkdir -p /sys/fs/cgroup/init && xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs", true},
+	{"container on v2 with systemd", func(c *computer) {
+		c.write("sys/fs/cgroup/cgroup.type", "domain\n")
+		c.write("sys/fs/cgroup/cgroup.procs", "")
+	}, "control groups", OK, "v2 with cpu, cpuset, memory, pids", "", false},
+	{"container on v2 that passes all on", func(c *computer) {
+		c.write("sys/fs/cgroup/cgroup.type", "domain threaded\n")
+		c.write("sys/fs/cgroup/cgroup.procs", "1\n")
+		c.write("sys/fs/cgroup/cgroup.subtree_control", "cpuset cpu memory pids\n")
+	}, "control groups", OK, "v2 with cpu, cpuset, memory, pids", "", false},
 	{"hybrid", func(c *computer) {
 		c.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"+v1Mounts("cpu,cpuacct", "cpuset", "memory", "pids", "freezer", "name=systemd"))
 	}, "control groups", OK, "v1 with cpu, cpuset, memory, pids, freezer", "", false},
@@ -367,5 +382,23 @@ func TestParseRelease(t *testing.T) {
 		if v, ok := parseRelease(release); ok {
 			t.Errorf("%q was read as %v", release, v)
 		}
+	}
+}
+
+// TestFixMakesRoom: the processes of a container's own group move to one below.
+func TestFixMakesRoom(t *testing.T) {
+	c := goodComputer(t)
+	c.write("sys/fs/cgroup/cgroup.type", "domain\n")
+	c.write("sys/fs/cgroup/cgroup.procs", "1\n7\n")
+	if _, err := Fix(t.Context(), c.checkup(Options{}), &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	// The file keeps what was written last; the kernel's lists all.
+	if raw, err := os.ReadFile(filepath.Join(c.root, "sys/fs/cgroup/init/cgroup.procs")); err != nil || string(raw) != "7" {
+		t.Errorf("moved %q, %v", raw, err)
+	}
+	c.write("sys/fs/cgroup/cgroup.procs", "1\n0\n")
+	if _, err := Fix(t.Context(), c.checkup(Options{}), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "a cgroup namespace of its own") {
+		t.Errorf("with processes of others: %v", err)
 	}
 }
