@@ -12,12 +12,22 @@ import (
 	"workbench/cluster/event"
 )
 
-// Intervals between readiness probes, and how long one may take.
+// Intervals between readiness probes, and how long one may take. One that starts is
+// probed often, yet ever less as it takes longer, and may take its time to answer:
+// on a slow machine probes would be what it is busy with.
 const (
 	probeStarting = 25 * time.Millisecond
 	probeSteady   = 2 * time.Second
 	probeTimeout  = time.Second
+	probePatience = 10 * time.Second // the longest timeout of one that starts
+	probeShare    = 50               // the pause is one part of so many of the time since its start
 )
+
+// starting is the pause before the next probe of a component that was started that
+// long ago, and what the probe may take.
+func starting(since time.Duration) (pause, timeout time.Duration) {
+	return min(max(probeStarting, since/probeShare), probeSteady), min(max(probeTimeout, since/4), probePatience)
+}
 
 // watch probes a component until its process ends and reports each change.
 func (s *set) watch(p *process, pid int, exited <-chan struct{}) {
@@ -26,18 +36,22 @@ func (s *set) watch(p *process, pid int, exited <-chan struct{}) {
 		return
 	}
 	check := p.Ready.checker()
-	interval := probeStarting
+	began := time.Now()
+	interval, timeout, first := probeStarting, probeTimeout, true
 	for {
 		select {
 		case <-exited:
 			return
 		case <-time.After(interval):
 		}
-		ready := check() == nil
+		ready := check(timeout) == nil
 		s.turn(p, pid, ready)
-		if ready {
-			interval = probeSteady
-		} else if interval == probeSteady {
+		switch {
+		case ready:
+			interval, timeout, first = probeSteady, probeTimeout, false
+		case first:
+			interval, timeout = starting(time.Since(began))
+		default:
 			interval = probeSteady / 10
 		}
 	}
@@ -64,31 +78,33 @@ func (s *set) turn(p *process, pid int, ready bool) {
 	s.emit(time.Now(), e)
 }
 
-// checker is a function that makes the probe once.
-func (p Probe) checker() func() error {
+// checker is a function that makes the probe once, within a time.
+func (p Probe) checker() func(timeout time.Duration) error {
 	switch p.Kind {
 	case "unix", "tcp":
-		return func() error {
-			conn, err := net.DialTimeout(p.Kind, p.Target, probeTimeout)
+		return func(timeout time.Duration) error {
+			conn, err := net.DialTimeout(p.Kind, p.Target, timeout)
 			if err != nil {
 				return err
 			}
 			return conn.Close()
 		}
 	case "http", "https":
-		client := &http.Client{Timeout: probeTimeout, Transport: &http.Transport{
+		client := &http.Client{Transport: &http.Transport{
 			// The probe asks a component of its own node over loopback
 			// whether it runs; it sends nothing and trusts no answer further.
 			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec
 			DisableKeepAlives: false,
 		}}
-		return func() error { return get(client, p.Target) }
+		return func(timeout time.Duration) error { return get(client, p.Target, timeout) }
 	}
-	return func() error { return fmt.Errorf("unknown probe kind %q", p.Kind) }
+	return func(time.Duration) error { return fmt.Errorf("unknown probe kind %q", p.Kind) }
 }
 
-func get(client *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+func get(client *http.Client, url string, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}

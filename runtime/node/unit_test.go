@@ -44,9 +44,25 @@ func TestProbeKinds(t *testing.T) {
 		{Probe{"unix", socket + ".absent"}, "no such file"},
 		{Probe{"carrier-pigeon", "home"}, "carrier-pigeon"},
 	} {
-		err := c.probe.checker()()
+		err := c.probe.checker()(probeTimeout)
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v: %v, want %q", c.probe, err, c.says)
+		}
+	}
+}
+
+// TestProbesOfOneThatStarts: often at first, and never so often or so impatiently
+// that a slow machine has nothing else to do.
+func TestProbesOfOneThatStarts(t *testing.T) {
+	for _, c := range []struct{ since, pause, timeout time.Duration }{
+		{0, 25 * time.Millisecond, time.Second},
+		{400 * time.Millisecond, 25 * time.Millisecond, time.Second},
+		{2 * time.Second, 40 * time.Millisecond, time.Second},
+		{20 * time.Second, 400 * time.Millisecond, 5 * time.Second},
+		{5 * time.Minute, 2 * time.Second, 10 * time.Second},
+	} {
+		if pause, timeout := starting(c.since); pause != c.pause || timeout != c.timeout {
+			t.Errorf("after %v: %v and %v, want %v and %v", c.since, pause, timeout, c.pause, c.timeout)
 		}
 	}
 }
