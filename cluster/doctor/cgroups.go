@@ -59,7 +59,7 @@ func (d *doctor) checkControlGroups(context.Context) []Check {
 	}
 	name, want := "v1", []string{"cpu", "cpuset", "memory", "pids", "freezer"}
 	if found[0].v2 {
-		name, want = "v2", []string{"cpu", "cpuset", "memory", "pids"} // freezing is built in
+		name, want = "v2", []string{"cpu", "memory", "pids"} // freezing is built in
 	}
 	var have, readOnly []string
 	for _, h := range found {
@@ -88,6 +88,13 @@ func (d *doctor) checkControlGroups(context.Context) []Check {
 		c = d.makeRoom(c, found[0])
 	default:
 		c.Found = name + " with " + strings.Join(want, ", ")
+		if name == "v2" && !slices.Contains(have, "cpuset") {
+			// Kubelet and runc on v2 use the controllers that there are.
+			c.Status, c.Found = Warn, c.Found+", without cpuset: pods cannot be bound to processors"
+			c.Fix = "use a kernel built with CONFIG_CPUSETS"
+		} else if name == "v2" {
+			c.Found += ", cpuset"
+		}
 	}
 	return []Check{c}
 }

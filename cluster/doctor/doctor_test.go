@@ -34,7 +34,7 @@ const goodTable = `✓ privileges                 root
 ✓ br_netfilter               loaded
 ✓ iptables                   /usr/sbin/iptables works
 ✓ connection tracking        on
-✓ control groups             v2 with cpu, cpuset, memory, pids
+✓ control groups             v2 with cpu, memory, pids, cpuset
 ✓ OCI runtime                /usr/sbin/runc
 ✓ inotify instances          fs.inotify.max_user_instances = 8192
 ✓ inotify watches            fs.inotify.max_user_watches = 524288
@@ -88,6 +88,7 @@ var findings = []struct {
 	{"crun only", func(c *computer) { c.programs["runc"], c.programs["crun"] = false, true }, "OCI runtime", OK, "/usr/sbin/crun", "", false},
 	{"no cgroups", func(c *computer) { c.write("proc/self/mounts", "proc /proc proc rw 0 0\n") }, "control groups", Fail, "none are mounted", "mount -t cgroup2 none /sys/fs/cgroup", false},
 	{"v2 without memory", func(c *computer) { c.write("sys/fs/cgroup/cgroup.controllers", "cpu cpuset pids\n") }, "control groups", Fail, "v2 without memory", "boot the kernel with cgroup_enable=memory (memory needs swapaccount=1 too on old ones)", false},
+	{"v2 without cpuset", func(c *computer) { c.write("sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n") }, "control groups", Warn, "v2 with cpu, memory, pids, without cpuset: pods cannot be bound to processors", "use a kernel built with CONFIG_CPUSETS", false},
 	{"v2 read-only", func(c *computer) { c.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 ro 0 0\n") }, "control groups", Fail, "v2, but read-only: /sys/fs/cgroup", "mount -o remount,rw /sys/fs/cgroup", false},
 	{"container on v2", func(c *computer) {
 		c.write("sys/fs/cgroup/cgroup.type", "domain\n")
@@ -98,12 +99,12 @@ var findings = []struct {
 	{"container on v2 with systemd", func(c *computer) {
 		c.write("sys/fs/cgroup/cgroup.type", "domain\n")
 		c.write("sys/fs/cgroup/cgroup.procs", "")
-	}, "control groups", OK, "v2 with cpu, cpuset, memory, pids", "", false},
+	}, "control groups", OK, "v2 with cpu, memory, pids, cpuset", "", false},
 	{"container on v2 that passes all on", func(c *computer) {
 		c.write("sys/fs/cgroup/cgroup.type", "domain threaded\n")
 		c.write("sys/fs/cgroup/cgroup.procs", "1\n")
 		c.write("sys/fs/cgroup/cgroup.subtree_control", "cpuset cpu memory pids\n")
-	}, "control groups", OK, "v2 with cpu, cpuset, memory, pids", "", false},
+	}, "control groups", OK, "v2 with cpu, memory, pids, cpuset", "", false},
 	{"hybrid", func(c *computer) {
 		c.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"+v1Mounts("cpu,cpuacct", "cpuset", "memory", "pids", "freezer", "name=systemd"))
 	}, "control groups", OK, "v1 with cpu, cpuset, memory, pids, freezer", "", false},
