@@ -125,7 +125,7 @@ func (s *Supervisor) exhaust(ctx context.Context, m *machine, c container) findi
 		kills := m.group.OOMKills(c.group) // the group may be gone with its process
 		switch {
 		case len(alive) < len(c.pids) && kills > before:
-			return landed("the OOM killer struck (%d in memory.oom_control), process %v ended", kills, c.pids), true
+			return landed("the OOM killer struck (%d kills in its control group), process %v ended", kills, c.pids), true
 		case len(alive) < len(c.pids):
 			return landed("process %v ended when its memory was exhausted", c.pids), true
 		}
