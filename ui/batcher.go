@@ -8,7 +8,8 @@ import (
 
 // The pace of batches.
 const (
-	frame = 18 * time.Millisecond  // of what changes the picture: with what folding and drawing take, as often as it is shown
+	frame = 20 * time.Millisecond  // from one to the next, of what changes the picture: less than a frame that is shown
+	burst = 5 * time.Millisecond   // at least, for what comes at once to come together
 	lull  = 500 * time.Millisecond // of samples and heartbeats
 )
 
@@ -50,14 +51,17 @@ func (b *batcher[T]) isUrgent() bool {
 	return b.urgent
 }
 
-// run hands batches to flush until ctx ends; what is left then goes last.
+// run hands batches to flush until ctx ends; what is left then goes last. What
+// flush takes is part of the pace: a slow one is given the next batch at once.
 func (b *batcher[T]) run(ctx context.Context, flush func([]T)) {
+	var last time.Time
 	for {
 		select {
 		case <-b.wake:
-			b.gather(ctx)
+			b.gather(ctx, max(burst, frame-time.Since(last)))
 		case <-ctx.Done():
 		}
+		last = time.Now()
 		if items := b.take(); len(items) > 0 {
 			flush(items)
 		}
@@ -67,16 +71,16 @@ func (b *batcher[T]) run(ctx context.Context, flush func([]T)) {
 	}
 }
 
-// gather waits for a frame, and on until a lull has passed or something urgent came.
-func (b *batcher[T]) gather(ctx context.Context) {
-	timer := time.NewTimer(frame)
+// gather waits a while, and on until a lull has passed or something urgent came.
+func (b *batcher[T]) gather(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 		return
 	}
-	timer.Reset(lull - frame)
+	timer.Reset(lull - wait)
 	for !b.isUrgent() {
 		select {
 		case <-b.wake:

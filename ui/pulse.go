@@ -80,7 +80,11 @@ func (m *app) pulse(s widget.Surface) {
 	end := m.transport(s)
 	beats := m.beats()
 	if len(beats) == 0 {
-		s.Fit(1, 0, end-2, m.styles.Muted, "pulse: no probe yet")
+		text := "pulse: no probe yet"
+		if m.world.PulseOff {
+			text = "pulse: off; workbench pulse on"
+		}
+		s.Fit(1, 0, end-2, m.styles.Muted, text)
 		return
 	}
 	if h >= len(beats) {

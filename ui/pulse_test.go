@@ -58,3 +58,34 @@ func TestBeatsOfAllWorkersShareAStrip(t *testing.T) {
 		t.Errorf("at 80 columns the pulse is %q", pulse)
 	}
 }
+
+// TestPulseOff holds that a pulse that was switched off shows no old probes, says
+// how it goes on, and that the palette knows.
+func TestPulseOff(t *testing.T) {
+	at := time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC)
+	m := newApp(Config{}, nil)
+	m.world, m.now, m.w, m.h = state.New(), at, 120, 40
+	pulse := func() string {
+		lines := strings.Split(ansi.Strip(m.View().Content), "\n")
+		return lines[len(lines)-2]
+	}
+	offers := func() string {
+		for _, e := range m.entries() {
+			if strings.HasPrefix(e.text, "pulse ") {
+				return e.text
+			}
+		}
+		return ""
+	}
+	m.world.Apply(event.Event{Time: at, Body: event.Probe{Target: "api-read", Error: "it hangs"}})
+	if got := pulse(); !strings.Contains(got, "api-read") || offers() != "pulse off" {
+		t.Errorf("on: %q, the palette offers %q", got, offers())
+	}
+	m.world.Apply(event.Event{Time: at, Body: event.PulseSwitched{}})
+	if got := pulse(); strings.Contains(got, "api-read") || !strings.Contains(got, "pulse: off; workbench pulse on") || offers() != "pulse on" {
+		t.Errorf("off: %q, the palette offers %q", got, offers())
+	}
+	if marks := m.world.Timeline.Lanes[state.LanePulse+"/api-read"].Marks; marks[len(marks)-1].Class != "" {
+		t.Errorf("the outage goes on while nothing is probed: %+v", marks)
+	}
+}

@@ -238,11 +238,44 @@ func TestBatcherPace(t *testing.T) {
 		time.Sleep(time.Second)
 		stop()
 		owned.Wait()
-		want := []time.Duration{lull, lull + 200*time.Millisecond, lull + 1200*time.Millisecond + frame}
+		want := []time.Duration{lull, lull + 200*time.Millisecond, lull + 1200*time.Millisecond + burst}
 		if len(at) != 3 || at[0] != want[0] || at[1] != want[1] || at[2] != want[2] {
 			t.Errorf("batches at %v, want %v", at, want)
 		}
 	})
+}
+
+// What handling a batch takes is part of the pace: under load frames follow each
+// other as fast as they can be drawn, and no faster than they are shown.
+func TestBatcherKeepsPaceUnderLoad(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{0: frame, frame / 2: frame, 2 * frame: 2*frame + burst} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBatcher[int]()
+			ctx, stop := context.WithCancel(t.Context())
+			var at []time.Time
+			var owned sync.WaitGroup
+			owned.Go(func() {
+				b.run(ctx, func([]int) {
+					at = append(at, time.Now())
+					time.Sleep(took)
+				})
+			})
+			for range 500 {
+				b.add([]int{1}, true)
+				time.Sleep(time.Millisecond)
+			}
+			stop()
+			owned.Wait()
+			if len(at) < 5 {
+				t.Fatalf("%d batches", len(at))
+			}
+			for i := 2; i < len(at)-1; i++ { // the last goes when the reader ends
+				if gap := at[i].Sub(at[i-1]); gap < want || gap > want+time.Millisecond {
+					t.Errorf("a batch that takes %v: %v between two, want %v", took, gap, want)
+				}
+			}
+		})
+	}
 }
 
 // A pager gets what its command prints, and stops it when it closes.

@@ -15,8 +15,8 @@ import (
 // each of which is stepLine as it is done.
 type OperationRequest struct {
 	// Verb is etcd.{members,status,move-leader,defrag,compact,snapshot,restore,
-	// add-learner,promote,remove}, node.{add,remove}, image.{load,rm} or
-	// scene.save.
+	// add-learner,promote,remove}, node.{add,remove}, image.{load,rm},
+	// pulse.{on,off} or scene.save.
 	Verb string `json:"verb"`
 	// Target is a node, or the name of a scene or an image; "" where the verb chooses one or means all.
 	Target string `json:"target,omitempty"`

@@ -159,7 +159,7 @@ func TestWireNamesAreStable(t *testing.T) {
 		"action", "component.metrics", "component.state", "component.usage", "container.event", "kubelet.probes", "kubelet.sync", "kubelet.volumes",
 		"kube.change", "kube.deleted", "kube.deployment", "kube.endpointslice", "kube.event", "kube.gap", "kube.lag", "kube.lease", "kube.networkpolicy", "kube.node", "kube.pod", "kube.requests", "kube.service", "kube.synced", "dns.queries",
 		"image.loaded", "image.pull", "image.removed",
-		"lab.phase", "lab.topology", "node.added", "node.inhibitors", "node.removed", "node.shutdown", "node.state", "probe", "operation.step", "raft.disk", "raft.entries", "raft.log", "raft.membership", "raft.messages", "raft.role", "raft.status",
+		"lab.phase", "lab.topology", "node.added", "node.inhibitors", "node.removed", "node.shutdown", "node.state", "probe", "operation.step", "pulse.switched", "raft.disk", "raft.entries", "raft.log", "raft.membership", "raft.messages", "raft.role", "raft.status",
 		"proxy.counters", "proxy.node", "proxy.service", "proxy.sync", "proxy.trace",
 		"scenario.state", "scenario.step", "sched.bind", "sched.cycle", "sched.preempted", "sched.queue",
 		"source.state", "step.done", "step.started", "trace.ended", "trace.spans", "trace.started",

@@ -10,6 +10,7 @@ func init() {
 	register[NodeState]()
 	register[ComponentState]()
 	register[Probe]()
+	register[PulseSwitched]()
 	register[Action]()
 	register[SourceState]()
 }
@@ -169,6 +170,11 @@ type ProbeSample struct {
 	Latency time.Duration `json:"latency"`
 }
 
+// PulseSwitched says that the pulse was stopped, or begins again.
+type PulseSwitched struct {
+	On bool `json:"on"`
+}
+
 // Action is something a user asked the supervisor to do, and its outcome.
 type Action struct {
 	Verb   string `json:"verb"`   // such as "node.kill"
@@ -208,6 +214,9 @@ func (ComponentState) Type() string { return "component.state" }
 func (Probe) Type() string { return "probe" }
 
 // Type implements Body.
+func (PulseSwitched) Type() string { return "pulse.switched" }
+
+// Type implements Body.
 func (Action) Type() string { return "action" }
 
 // Type implements Body.
@@ -220,5 +229,6 @@ func (StepDone) sealed()       {}
 func (NodeState) sealed()      {}
 func (ComponentState) sealed() {}
 func (Probe) sealed()          {}
+func (PulseSwitched) sealed()  {}
 func (Action) sealed()         {}
 func (SourceState) sealed()    {}

@@ -187,6 +187,9 @@ func (r *Report) settle(now time.Time, lab *Lab) {
 	if r.Recovered.IsZero() && !pending(r.Hops, Green) {
 		if h := r.Hop(Green); h.At.IsZero() {
 			h.Moot = "no probe failed"
+			if len(r.Felt) == 0 {
+				h.Moot = "nothing was probed"
+			}
 		}
 		r.Recovered = later(latest(r.Hops), r.Start())
 	}

@@ -66,6 +66,9 @@ func (w *World) Apply(e event.Event) {
 		w.applyTrace(e.Time, b)
 	case event.ContainerEvent, event.KubeletSync, event.KubeletProbes, event.KubeletVolumes:
 		w.applyKubelet(e.Time, b)
+	case event.PulseSwitched:
+		w.PulseOff = !b.On
+		clear(w.Probes)
 	case event.Probe:
 		w.applyProbe(e.Time, b)
 	case event.Action:

@@ -151,6 +151,12 @@ func (w *World) states(e event.Event) {
 		if b.Kind == "Node" {
 			mark(LaneReady+"/"+b.Name, "gone", "", true)
 		}
+	case event.PulseSwitched:
+		for name := range w.Timeline.Lanes {
+			if strings.HasPrefix(name, LanePulse+"/") {
+				mark(name, "", "", false)
+			}
+		}
 	case event.Probe:
 		w.pulseState(m, b)
 	case event.SourceState:
@@ -199,7 +205,7 @@ func (w *World) memberState(name string, mark func(lane, class, text string, key
 func (w *World) pulseState(m Mark, b event.Probe) {
 	name := LanePulse + "/" + b.Target
 	marks := w.Timeline.lane(name).Marks
-	m.Class, m.Key = "ok", len(marks) > 0
+	m.Class, m.Key = "ok", len(marks) > 0 && marks[len(marks)-1].Class == "fails"
 	if !b.OK {
 		m.Class, m.Key = "fails", true
 		m.At = m.At.Add(-max(b.Latency, 0))
@@ -213,7 +219,7 @@ func (w *World) pulseState(m Mark, b event.Probe) {
 	switch {
 	case !b.OK:
 		m.Text = clip(b.Error)
-	case len(marks) > 0:
+	case len(marks) > 0 && marks[len(marks)-1].Class == "fails":
 		m.Text = "after " + m.At.Sub(marks[len(marks)-1].At).Round(time.Millisecond).String()
 	}
 	w.Timeline.state(name, m)

@@ -37,6 +37,8 @@ type World struct {
 	Changes Changes `json:"changes"`
 	// Probes by target.
 	Probes map[string]*ProbeSeries `json:"probes,omitempty"`
+	// PulseOff says that a user stopped the probes.
+	PulseOff bool `json:"pulseOff,omitempty"`
 	// Faults are what is broken on purpose, and the links they changed.
 	Faults Faults `json:"faults"`
 	// Recovery is how the lab recovered from the faults of this run.

@@ -54,6 +54,8 @@ func operations() map[string]func(*operation, context.Context) error {
 		"image.load":       (*operation).loadImage,
 		"image.rm":         (*operation).removeImage,
 		"node.add":         (*operation).addNode,
+		"pulse.on":         (*operation).switchPulse,
+		"pulse.off":        (*operation).switchPulse,
 		"node.remove":      (*operation).removeNode,
 	}
 }

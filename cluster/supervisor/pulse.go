@@ -49,6 +49,21 @@ func (s *Supervisor) pulse(cfg *rest.Config) ([]probe.Target, error) {
 	return targets, nil
 }
 
+// switchPulse stops the pulse, for who wants to see the cluster without it, or
+// lets it go on. It goes on with the next supervisor.
+func (o *operation) switchPulse(context.Context) error {
+	on := o.Verb == "pulse.on"
+	if o.pulseOff.Swap(!on) == on {
+		o.rec.Emit(event.PulseSwitched{On: on})
+	}
+	if on {
+		o.say("the API, etcd, Services and DNS are probed every 250 ms")
+	} else {
+		o.say("nothing is probed: what users feel is not known, nor told in recovery reports, until: workbench pulse on")
+	}
+	return nil
+}
+
 // workers are the names of the planned workers.
 func (s *Supervisor) workers() []string {
 	var names []string

@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -65,6 +66,7 @@ type Supervisor struct {
 	proxyMode spec.ProxyMode
 	tracing   sync.Mutex // one connection at a time
 	operating sync.Mutex // one operation at a time
+	pulseOff  atomic.Bool
 	// membership is held while a member of etcd is replaced, and for reading while
 	// the data of one is damaged.
 	membership sync.RWMutex

@@ -97,7 +97,7 @@ Docker, and shows its insides live while you kill, freeze and restart parts of i
 	root.PersistentFlags().StringVar(&o.name, "name", "lab", "name of the lab")
 	root.AddCommand(
 		upCommand(o), downCommand(o), attachCommand(o), statusCommand(o), listCommand(o), eventsCommand(o), recordCommand(o), replayCommand(), logsCommand(o),
-		nodeCommand(o), componentCommand(o), etcdCommand(o), sceneCommand(o), imageCommand(o), bundleCommand(o), faultCommand(o), healCommand(o), scenarioCommand(o), campaignCommand(o), reportCommand(o), proxyCommand(o), traceCommand(o), openCommand(o), kubeconfigCommand(o), planCommand(o), doctorCommand(o), demoCommand(o),
+		nodeCommand(o), componentCommand(o), etcdCommand(o), sceneCommand(o), imageCommand(o), bundleCommand(o), faultCommand(o), healCommand(o), scenarioCommand(o), campaignCommand(o), reportCommand(o), proxyCommand(o), traceCommand(o), openCommand(o), pulseCommand(o), kubeconfigCommand(o), planCommand(o), doctorCommand(o), demoCommand(o),
 		schemaCommand(), versionCommand(), supervisorCommand(o), passCommand(o, "kubectl"), passCommand(o, "etcdctl"),
 	)
 	root.SetArgs(args)

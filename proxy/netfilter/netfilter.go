@@ -7,9 +7,11 @@
 package netfilter
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -19,7 +21,10 @@ import (
 
 // Conn is a netlink socket in a network namespace. It is used by one goroutine
 // at a time.
-type Conn struct{ nl *Socket }
+type Conn struct {
+	nl    *Socket
+	names names
+}
 
 // Dial opens a socket in a network namespace; it can be used from anywhere.
 func Dial(ns *namespace.Net) (*Conn, error) {
@@ -27,7 +32,7 @@ func Dial(ns *namespace.Net) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{nl: nl}, nil
+	return &Conn{nl: nl, names: names{}}, nil
 }
 
 // Close closes the socket.
@@ -90,6 +95,9 @@ type Rule struct {
 	// Counted says that the rule has a counter; Packets is its value.
 	Counted bool
 	Packets uint64
+	// Sum is that of what the rule matches and does: one that is written anew has
+	// another handle and the same sum. It holds within this process.
+	Sum uint64
 }
 
 // Rules are the rules of a table of IPv4, of one chain or with "" of all, in
@@ -104,59 +112,94 @@ func (c *Conn) Rules(table, chain string) ([]Rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	replies, err := c.nl.Execute(netlink.Message{
+	var rules []Rule
+	next := map[string]int{}
+	err = c.nl.Dump(netlink.Message{
 		Header: netlink.Header{Type: message(unix.NFT_MSG_GETRULE), Flags: netlink.Request | netlink.Dump},
 		Data:   append(header(unix.NFPROTO_IPV4), asked...),
-	})
-	if err != nil {
-		if errors.Is(err, unix.ENOENT) {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("list rules of table %s: %w", table, err)
-	}
-	rules := make([]Rule, 0, len(replies))
-	next := map[string]int{}
-	for _, m := range replies {
-		r, of, err := parseRule(m)
-		if err != nil {
-			return nil, fmt.Errorf("list rules of table %s: %w", table, err)
-		}
-		if of != table || chain != "" && r.Chain != chain {
-			continue
+	}, func(m netlink.Message) error {
+		r, of, err := c.names.rule(m)
+		if err != nil || of != table || chain != "" && r.Chain != chain {
+			return err
 		}
 		r.Ordinal = next[r.Chain]
 		next[r.Chain]++
 		rules = append(rules, r)
+		return nil
+	})
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("list rules of table %s: %w", table, err)
 	}
 	return rules, nil
 }
 
-func parseRule(m netlink.Message) (r Rule, table string, err error) {
-	ad, err := attributes(m)
-	if err != nil {
-		return r, "", err
+// names are those of tables and chains, each kept once.
+type names map[string]string
+
+func (n names) of(raw []byte) string {
+	raw = bytes.TrimRight(raw, "\x00")
+	name, ok := n[string(raw)]
+	if !ok {
+		name = string(raw)
+		n[name] = name
 	}
-	for ad.Next() {
-		switch ad.Type() {
+	return name
+}
+
+// rule reads a rule. There may be ten thousand to read in a second, so it goes
+// through the bytes and makes nothing.
+func (n names) rule(m netlink.Message) (r Rule, table string, err error) {
+	if len(m.Data) < 4 {
+		return r, "", fmt.Errorf("read netfilter message: %d bytes", len(m.Data))
+	}
+	whole := each(m.Data[4:], func(kind uint16, value []byte) bool {
+		switch kind {
 		case unix.NFTA_RULE_TABLE:
-			table = ad.String()
+			table = n.of(value)
 		case unix.NFTA_RULE_CHAIN:
-			r.Chain = ad.String()
+			r.Chain = n.of(value)
 		case unix.NFTA_RULE_HANDLE:
-			r.Handle = ad.Uint64()
+			r.Handle = number(value)
 		case unix.NFTA_RULE_EXPRESSIONS:
-			ad.Nested(func(list *netlink.AttributeDecoder) error {
-				for list.Next() {
-					list.Nested(func(expression *netlink.AttributeDecoder) error {
-						counter(expression, &r)
-						return nil
-					})
+			var sum maphash.Hash
+			sum.SetSeed(sumSeed)
+			complete := each(value, func(_ uint16, expression []byte) bool {
+				if !counter(expression, &r) {
+					_, _ = sum.Write(expression)
 				}
-				return nil
+				return true
 			})
+			r.Sum = sum.Sum64()
+			return complete
 		}
+		return true
+	})
+	if !whole {
+		return r, table, errors.New("read netfilter message: an attribute is cut off")
 	}
-	return r, table, ad.Err()
+	return r, table, nil
+}
+
+// each calls take with the attributes of a message, struct nlattr, as long as it
+// wants more; false says that it did not, or that one is cut off.
+func each(raw []byte, take func(kind uint16, value []byte) bool) bool {
+	const flags = unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
+	for len(raw) >= unix.SizeofNlAttr {
+		length := int(binary.NativeEndian.Uint16(raw))
+		if length < unix.SizeofNlAttr || length > len(raw) || !take(binary.NativeEndian.Uint16(raw[2:])&^flags, raw[unix.SizeofNlAttr:length]) {
+			return false
+		}
+		raw = raw[min((length+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1), len(raw)):]
+	}
+	return len(raw) == 0
+}
+
+// number is one of 64 bits; 0 where it is something else.
+func number(raw []byte) uint64 {
+	if len(raw) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(raw)
 }
 
 // Attributes of linux/netfilter/nf_tables.h that x/sys/unix names otherwise or
@@ -167,23 +210,26 @@ const (
 	counterPackets = 2 // NFTA_COUNTER_PACKETS
 )
 
-// counter reads an expression when it is the counter of a rule.
-func counter(expression *netlink.AttributeDecoder, r *Rule) {
-	is := false
-	for expression.Next() {
+// sumSeed is that of Rule.Sum.
+var sumSeed = maphash.MakeSeed()
+
+// counter reads an expression when it is the counter of a rule, and says whether
+// it is.
+func counter(expression []byte, r *Rule) (is bool) {
+	each(expression, func(kind uint16, value []byte) bool {
 		switch {
-		case expression.Type() == exprName:
-			is = expression.String() == "counter"
-		case expression.Type() == exprData && is:
+		case kind == exprName:
+			is = string(bytes.TrimRight(value, "\x00")) == "counter"
+		case kind == exprData && is:
 			r.Counted = true
-			expression.Nested(func(data *netlink.AttributeDecoder) error {
-				for data.Next() {
-					if data.Type() == counterPackets {
-						r.Packets = data.Uint64()
-					}
+			each(value, func(kind uint16, value []byte) bool {
+				if kind == counterPackets {
+					r.Packets = number(value)
 				}
-				return nil
+				return true
 			})
 		}
-	}
+		return is
+	})
+	return is
 }

@@ -38,6 +38,27 @@ func Open(ns *namespace.Net) (*Socket, error) {
 // kernel has answered when the request is sent. It marks some of these answers as
 // the first of several, so that whoever waits for their end waits for ever.
 func (s *Socket) Ask(request netlink.Message, take func(netlink.Message) error) error {
+	return s.request(request, take)
+}
+
+// Dump sends a request that has many answers and calls take with each. The kernel
+// makes them as they are read, so that there is nothing to wait for.
+func (s *Socket) Dump(request netlink.Message, take func(netlink.Message) error) error {
+	ended := false
+	err := s.request(request, func(m netlink.Message) error {
+		if m.Header.Type != netlink.Done {
+			return take(m)
+		}
+		ended = true
+		return refusal(m)
+	})
+	if err == nil && !ended {
+		return errors.New("receive from netfilter: the answer has no end")
+	}
+	return err
+}
+
+func (s *Socket) request(request netlink.Message, take func(netlink.Message) error) error {
 	s.sequence++
 	request.Header.Sequence = s.sequence
 	request.Header.Length = uint32(unix.NLMSG_HDRLEN + len(request.Data))

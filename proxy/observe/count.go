@@ -7,6 +7,7 @@ import (
 
 	"workbench/cluster/event"
 	"workbench/proxy/conntrack"
+	"workbench/proxy/netfilter"
 	"workbench/proxy/rules"
 )
 
@@ -29,6 +30,67 @@ func (h hits) since(in chain, now counter) uint64 {
 		return now.packets
 	}
 	return now.packets - last
+}
+
+// askedChains is how many chains of a table are read one by one. A message costs
+// the kernel as much as some dozen rules.
+const askedChains = 64
+
+// known are the sources of counters by what their rules match and do, so that one
+// that was written anew and removed before it was read is known too. Those of the
+// listing before are kept: what they say may still be under way.
+type known struct {
+	now, before map[chain]map[uint64]rules.Source
+}
+
+func (k *known) of(in chain, sum uint64) (rules.Source, bool) {
+	if source, ok := k.now[in][sum]; ok {
+		return source, true
+	}
+	source, ok := k.before[in][sum]
+	return source, ok
+}
+
+// learn reads which rules the sources of the last listing are. It learns nothing
+// where they were written anew meanwhile: the next listing follows.
+func (s *source) learn() error {
+	if s.lister.legacy {
+		return nil // nothing tells of removed rules
+	}
+	counters, err := s.counters(s.set.Sources)
+	if err != nil || counters == nil {
+		return err
+	}
+	s.known.before, s.known.now = s.known.now, map[chain]map[uint64]rules.Source{}
+	for _, source := range s.set.Sources {
+		in := chain{source.Table, source.Chain}
+		if source.Ordinal >= len(counters[in]) {
+			continue
+		}
+		if s.known.now[in] == nil {
+			s.known.now[in] = map[uint64]rules.Source{}
+		}
+		s.known.now[in][counters[in][source.Ordinal].sum] = source
+	}
+	return nil
+}
+
+// takeRemoved adds what the counters of removed rules came to.
+func (s *source) takeRemoved() error {
+	changed, missed, err := s.removed.Take(func(table string, r netfilter.Rule) {
+		in := chain{table, r.Chain}
+		if r.Packets > 0 {
+			if source, ok := s.known.of(in, r.Sum); ok {
+				s.credit(source, s.hits.since(in, counter{id: r.Handle, packets: r.Packets}))
+			}
+		}
+		delete(s.hits[in], r.Handle)
+	})
+	s.moved = s.moved || changed
+	if missed {
+		s.missed++
+	}
+	return err
 }
 
 // count brings the totals up to date and tells those that changed.
@@ -158,23 +220,29 @@ func (s *source) take(sources []rules.Source, counters map[chain][]counter) map[
 		if source.Ordinal >= len(counters[in]) {
 			continue
 		}
-		grown := s.hits.since(in, counters[in][source.Ordinal])
-		switch {
-		case grown == 0:
-			continue
-		case source.Rejects:
-			s.ledger.Rejected(source.Key, grown)
-		default:
-			s.ledger.Hits(source.Key, source.Endpoint, grown)
+		if grown := s.hits.since(in, counters[in][source.Ordinal]); grown > 0 {
+			s.credit(source, grown)
+			services[source.Key] = true
 		}
-		services[source.Key] = true
 	}
 	return services
 }
 
-// counter is a rule's, with the number that the kernel gave the rule.
+// credit adds matches of a rule to what it counts for.
+func (s *source) credit(source rules.Source, grown uint64) {
+	switch {
+	case grown == 0:
+	case source.Rejects:
+		s.ledger.Rejected(source.Key, grown)
+	default:
+		s.ledger.Hits(source.Key, source.Endpoint, grown)
+	}
+}
+
+// counter is a rule's, with the number that the kernel gave the rule and the sum
+// of what it is.
 type counter struct {
-	id      uint64
+	id, sum uint64
 	packets uint64
 }
 
@@ -186,7 +254,7 @@ func (s *source) listedCounters() map[chain][]counter {
 		in := chain{r.Table, r.Chain}
 		sum := fnv.New64a()
 		_, _ = sum.Write([]byte(r.Text))
-		out[in] = append(out[in], counter{sum.Sum64(), r.Packets})
+		out[in] = append(out[in], counter{id: sum.Sum64(), packets: r.Packets})
 	}
 	return out
 }
@@ -194,19 +262,27 @@ func (s *source) listedCounters() map[chain][]counter {
 // counters are the counters of the chains of some rules; nil when rules changed
 // since they were listed, so that places do not fit.
 func (s *source) counters(of []rules.Source) (map[chain][]counter, error) {
-	out := map[chain][]counter{}
+	asked := map[string]map[string]bool{} // chains by table
 	for _, source := range of {
-		in := chain{source.Table, source.Chain}
-		if _, ok := out[in]; ok {
-			continue
+		if asked[source.Table] == nil {
+			asked[source.Table] = map[string]bool{}
 		}
-		all, err := s.kernel.Rules(in.table, in.name)
-		if err != nil {
-			return nil, err
+		asked[source.Table][source.Chain] = true
+	}
+	out := map[chain][]counter{}
+	for table, chains := range asked {
+		if len(chains) > askedChains {
+			chains = map[string]bool{"": true} // all of the table at once
 		}
-		out[in] = make([]counter, len(all))
-		for i, r := range all {
-			out[in][i] = counter{r.Handle, r.Packets}
+		for name := range chains {
+			all, err := s.kernel.Rules(table, name)
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range all {
+				in := chain{table, r.Chain}
+				out[in] = append(out[in], counter{r.Handle, r.Sum, r.Packets})
+			}
 		}
 	}
 	generation, err := s.kernel.Generation()

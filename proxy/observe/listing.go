@@ -43,6 +43,10 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 	s.set = set
 	s.tell(set)
 	s.keepHits()
+	if err := s.learn(); err != nil {
+		s.generation = 0
+		return err
+	}
 	s.ledger.Learn(set.Services)
 	s.began = true // counters may have been reset
 	if s.pending.IsZero() {

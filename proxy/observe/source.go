@@ -2,14 +2,15 @@
 // outside of its processes: in its network namespace, by netlink and by the
 // tools that list rules.
 //
-//	every 250 ms  generation of the ruleset -- changed? --> list, parse, compare --> proxy.service, proxy.sync
+//	every 250 ms  was the ruleset changed? --> list, parse, compare ---------------> proxy.service, proxy.sync
+//	             counters of rules that were removed -> ledger
 //	             connections that began or ended -> ledger
 //	every second  counters of rules, ledger ---------------------------------------> proxy.counters
 //	             /healthz of kube-proxy: when it last synced
 //
 // It changes nothing that kube-proxy or a packet would notice: in nftables mode,
-// whose rules have no counters, it adds a table that counts what is refused. Where nothing changes it costs one message to
-// the kernel four times a second.
+// whose rules have no counters, it adds a table that counts what is refused. Where nothing changes it costs two looks at
+// sockets four times a second.
 package observe
 
 import (
@@ -72,17 +73,20 @@ func Name(node string) string { return "proxy/" + node }
 type source struct {
 	Config
 	kernel  *netfilter.Conn
+	removed *netfilter.Removals
 	tracked *conntrack.Reader
 	stream  *conntrack.Stream // nil where connections cannot be followed
 	lister  lister
 	healthz healthz
 
 	generation uint32
+	moved      bool // there was a transaction since generation was asked for
 	set        *rules.Ruleset
 	services   map[string]event.ProxyService
 	sync       event.ProxySync // not told yet, where pending is set
 	pending    time.Time       // since when
 	hits       hits
+	known      known
 	refusals   *refusals // in nftables mode, where they can be counted
 
 	rest time.Time // no listing before
@@ -126,14 +130,17 @@ func open(cfg Config) (*source, error) {
 	if s.kernel, err = netfilter.Dial(cfg.Net); err != nil {
 		return nil, fmt.Errorf("read proxy rules of %s: %w", cfg.Node, err)
 	}
+	if s.removed, err = netfilter.WatchRemovals(cfg.Net); err != nil {
+		return nil, errors.Join(fmt.Errorf("read proxy rules of %s: %w", cfg.Node, err), s.kernel.Close())
+	}
 	if s.tracked, err = conntrack.Open(cfg.Net); err != nil {
-		return nil, errors.Join(fmt.Errorf("read connections of %s: %w", cfg.Node, err), s.kernel.Close())
+		return nil, errors.Join(fmt.Errorf("read connections of %s: %w", cfg.Node, err), s.kernel.Close(), s.removed.Close())
 	}
 	return s, nil
 }
 
 func (s *source) close() {
-	_, _ = s.kernel.Close(), s.tracked.Close()
+	_, _, _ = s.kernel.Close(), s.removed.Close(), s.tracked.Close()
 	if s.stream != nil {
 		_ = s.stream.Close()
 	}
@@ -241,9 +248,13 @@ func (s *source) changed(now time.Time) (bool, error) {
 	if s.lister.legacy {
 		return now.Sub(s.listed) >= legacyEvery, nil
 	}
-	if now.Before(s.rest) {
+	if err := s.takeRemoved(); err != nil {
+		return false, err
+	}
+	if now.Before(s.rest) || !s.moved && s.generation != 0 && s.set != nil {
 		return false, nil
 	}
+	s.moved = false
 	generation, err := s.kernel.Generation()
 	if err != nil {
 		return false, err

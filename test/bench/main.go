@@ -4,6 +4,7 @@
 //
 //	go run ./test/bench [-workbench bin/workbench] [-runs 3] [-shapes 1+1,3+3] [-o table|json|markdown]
 //	go run ./test/bench -only watch [-watch-rate 2000] [-watch-for 1m]
+//	go run ./test/bench -only pulse [-shapes 3+3] [-window 10s]
 //
 // It needs root. Everything it starts ends with it.
 package main
@@ -16,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -76,15 +78,15 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.timeout, "boot-timeout", 3*time.Minute, "how long one measurement may take")
 	f.BoolVar(&o.bare, "bare", true, "measure the bare starter as well")
 	f.BoolVar(&o.tour, "tour", true, "measure failure recovery as well")
-	f.StringVar(&o.only, "only", "", "watch: only how many changes a lab bears")
+	f.StringVar(&o.only, "only", "", "watch: only how many changes a lab bears; pulse: only what the pulse costs")
 	f.IntVar(&o.watchRate, "watch-rate", 2000, "changes a second")
 	f.IntVar(&o.watchAPI, "watch-api", 100, "how many of them through the API; the others are transactions of etcd")
 	f.DurationVar(&o.watchFor, "watch-for", time.Minute, "how long changes are written")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if o.only != "" && o.only != "watch" {
-		return o, fmt.Errorf("-only %s: want watch", o.only)
+	if !slices.Contains([]string{"", "watch", "pulse"}, o.only) {
+		return o, fmt.Errorf("-only %s: want watch or pulse", o.only)
 	}
 	for one := range strings.SplitSeq(shapes, ",") {
 		var s shape
@@ -125,8 +127,11 @@ func run(args []string) (err error) {
 		}
 		defer os.RemoveAll(o.dir)
 	}
-	if o.only == "watch" {
+	switch o.only {
+	case "watch":
 		return measureWatch(ctx, o, os.Stdout)
+	case "pulse":
+		return measurePulse(ctx, o, os.Stdout)
 	}
 	r := &result{Began: time.Now()}
 	if err := r.describe(o); err != nil {

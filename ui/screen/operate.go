@@ -81,6 +81,11 @@ func behind(w *state.World, node string) string {
 // Operations are what the palette offers of etcd: by the words that the user types.
 func Operations(w *state.World) map[string]Intent {
 	out := map[string]Intent{}
+	pulse := "off"
+	if w.PulseOff {
+		pulse = "on"
+	}
+	out["pulse "+pulse] = Command{Args: []string{"pulse", pulse}}
 	for _, n := range w.Topology.Nodes {
 		if n.Role != event.ControlPlane || w.Raft.Members[n.Name] == nil {
 			continue

@@ -68,6 +68,8 @@ type Config struct {
 	Timeout time.Duration
 	// Batch is how many successes in a row one event may tell; 0 is DefaultBatch.
 	Batch int
+	// Off says whether nothing is to be asked now; nil means never.
+	Off func() bool
 	// Emit takes an event.Probe. It is called from a goroutine per target.
 	Emit func(event.Body)
 }

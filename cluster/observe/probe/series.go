@@ -43,6 +43,10 @@ func (s *series) reset() {
 
 // probe makes one request and tells how it went, unless ctx ended meanwhile.
 func (s *series) probe(ctx context.Context) {
+	if s.Off != nil && s.Off() {
+		s.untold, s.failing = s.untold[:0], false
+		return
+	}
 	limited, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	began := time.Now()

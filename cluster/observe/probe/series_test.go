@@ -69,6 +69,35 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestOff holds that nothing is asked or told while the pulse is off, and that what
+// was found before counts for nothing afterwards.
+func TestOff(t *testing.T) {
+	asked, off := 0, false
+	var told []event.Probe
+	s := &series{
+		Config: Config{
+			Timeout: time.Second, Batch: 2, Off: func() bool { return off },
+			Emit: func(b event.Body) { told = append(told, b.(event.Probe)) },
+		},
+		Target: Target{Name: "t", Try: func(context.Context) error { asked++; return nil }},
+	}
+	s.probe(t.Context())
+	off = true
+	s.probe(t.Context())
+	if asked != 1 || len(told) > 0 {
+		t.Errorf("off: asked %d times, told %v", asked, told)
+	}
+	off = false
+	s.probe(t.Context())
+	if len(told) > 0 {
+		t.Errorf("a probe from before it was off is told: %+v", told)
+	}
+	s.probe(t.Context())
+	if asked != 3 || len(told) != 1 || len(told[0].Earlier) != 1 {
+		t.Errorf("on again: asked %d times, told %+v", asked, told)
+	}
+}
+
 func TestService(t *testing.T) {
 	status, connections := http.StatusOK, 0
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
