@@ -215,6 +215,7 @@ func (c *campaign) group(ctx context.Context, group []Planned) (string, error) {
 			c.result.Landed++
 		default:
 			c.result.Inconclusive++
+			c.result.Unverified = append(c.result.Unverified, fmt.Sprintf("%s %s: %s", f.ID, f.Text, strings.Join(v.Evidence, "; ")))
 		}
 		hold = max(hold, p.Hold)
 	}

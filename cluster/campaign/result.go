@@ -22,6 +22,8 @@ type Result struct {
 	Faults       int `json:"faults"`
 	Landed       int `json:"landed"`
 	Inconclusive int `json:"inconclusive"`
+	// Unverified are those that could not be verified, each with its evidence.
+	Unverified []string `json:"unverified,omitempty"`
 	// Converge are times from the heal until all of the lab was up and every probe
 	// succeeded, in ms.
 	Converge Times `json:"convergeMs"`
@@ -96,6 +98,11 @@ strays              %d
 leaks               %d
 `, r.Phase, r.Seconds, r.Seed, r.Faults, r.Landed, r.Inconclusive, r.Converge.P50, r.Converge.P99, r.Converge.Max, r.Acknowledged, r.Unknown,
 		len(r.Found.Lost), len(r.Found.Violations), r.Found.Registers, len(r.Found.Undecided), len(r.Found.Strays), len(r.Leaks))
+	for _, one := range r.Unverified {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "inconclusive        %s\n", one)
+		}
+	}
 	return err
 }
 

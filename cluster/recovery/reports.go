@@ -32,6 +32,11 @@ func (r *Reports) Wants(body event.Body) bool {
 	case event.ComponentUsage, event.ComponentMetrics, event.RaftMessages, event.RaftEntries, event.RaftDisk, event.KubeChange, event.KubeRequests, event.ProxyCounters:
 		return false
 	}
+	return r.Following()
+}
+
+// Following says whether the lab recovers, or may have to.
+func (r *Reports) Following() bool {
 	return slices.ContainsFunc(r.List, func(one *Report) bool { return !one.Closed })
 }
 

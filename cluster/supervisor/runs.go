@@ -22,6 +22,13 @@ type heldRun struct {
 	over bool        // guarded by runs.mu: its faults are no more
 }
 
+// busy says whether a scenario or a campaign runs.
+func (r *runs) busy() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held != nil
+}
+
 // admits says whether a fault of a run may be on; one of no run may.
 func (r *runs) admits(f event.FaultInjected) error {
 	r.mu.Lock()

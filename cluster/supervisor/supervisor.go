@@ -67,6 +67,7 @@ type Supervisor struct {
 	tracing   sync.Mutex // one connection at a time
 	operating sync.Mutex // one operation at a time
 	pulseOff  atomic.Bool
+	readers   atomic.Int32 // who follow the journal
 	// membership is held while a member of etcd is replaced, and for reading while
 	// the data of one is damaged.
 	membership sync.RWMutex
@@ -352,7 +353,22 @@ func (s *Supervisor) World() ([]byte, error) { return s.rec.JSON() }
 func (s *Supervisor) Tell(body event.Body) { s.rec.Emit(body) }
 
 // Reader implements api.Lab.
-func (s *Supervisor) Reader(after uint64) api.Reader { return s.rec.journal.Reader(after) }
+func (s *Supervisor) Reader(after uint64) api.Reader {
+	s.readers.Add(1)
+	return &watched{Reader: s.rec.journal.Reader(after), gone: sync.OnceFunc(func() { s.readers.Add(-1) })}
+}
+
+// watched is a reader that is counted while it is open.
+type watched struct {
+	*journal.Reader
+	gone func()
+}
+
+// Close implements api.Reader.
+func (w *watched) Close() error {
+	w.gone()
+	return w.Reader.Close()
+}
 
 // Last implements api.Lab.
 func (s *Supervisor) Last() uint64 { return s.rec.journal.Last() }

@@ -8,17 +8,16 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"workbench/cluster/api"
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
 	"workbench/cluster/state"
+	"workbench/runtime/priority"
 	"workbench/ui"
 )
 
@@ -111,22 +110,8 @@ const appGC = 40
 func openApp(ctx context.Context, cfg ui.Config) (ui.Quit, error) {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(appGC)
-	comeFirst()
+	_ = priority.Set(priority.Observer) // who may not draws when it is its turn
 	return ui.Run(ctx, cfg)
-}
-
-// appNice is the app's nice value.
-const appNice = -5
-
-// comeFirst lets the app draw while a lab takes all that the machine has: it needs
-// little, but soon. Who may not do that draws when it is its turn.
-func comeFirst() {
-	threads, _ := os.ReadDir("/proc/self/task") // a thread made later is as the one that made it
-	for _, thread := range threads {
-		if id, err := strconv.Atoi(thread.Name()); err == nil {
-			_ = unix.Setpriority(unix.PRIO_PROCESS, id, appNice)
-		}
-	}
 }
 
 // lines prints the lab's changes. With until it ends when the lab runs. An

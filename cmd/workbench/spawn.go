@@ -18,6 +18,7 @@ import (
 	"workbench/cluster/layout"
 	"workbench/cluster/spec"
 	"workbench/cluster/supervisor"
+	"workbench/runtime/priority"
 )
 
 // readyFD is where a supervisor says that its API answers.
@@ -67,6 +68,9 @@ func supervisorCommand(o *options) *cobra.Command {
 				return err
 			}
 			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+			if err := priority.Set(priority.Observer); err != nil {
+				log.Warn("observe as all others run", "cause", err)
+			}
 			ready := os.NewFile(readyFD, "ready")
 			return supervisor.Run(context.Background(), supervisor.Config{
 				Place: place, Versions: versions(), Log: log,

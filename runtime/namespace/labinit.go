@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"workbench/runtime/priority"
 )
 
 // LabInit is the main function of lab init, PID 1 of the lab. It starts node
@@ -28,6 +30,9 @@ func LabInit() error {
 		return fmt.Errorf("mount proc: %w", err)
 	}
 	if err := fabricSysctls(); err != nil {
+		return err
+	}
+	if err := priority.Set(priority.Lab); err != nil { // the supervisor's is another
 		return err
 	}
 	buf, oob := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4)+unix.CmsgSpace(unix.SizeofUcred))

@@ -39,6 +39,8 @@ const (
 	DefaultInterval = 250 * time.Millisecond
 	DefaultTimeout  = time.Second
 	DefaultBatch    = 4
+	// Seldom is how many intervals lie between probes while all is calm.
+	Seldom = 4
 )
 
 // ErrIdle is what a target's request returns when there is nothing to ask now,
@@ -70,6 +72,9 @@ type Config struct {
 	Batch int
 	// Off says whether nothing is to be asked now; nil means never.
 	Off func() bool
+	// Calm says whether nobody needs to know at once; a target that answers is then
+	// probed Seldom as often. nil means never.
+	Calm func() bool
 	// Emit takes an event.Probe. It is called from a goroutine per target.
 	Emit func(event.Body)
 }

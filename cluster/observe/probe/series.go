@@ -25,8 +25,10 @@ func (s *series) run(ctx context.Context) {
 	defer s.reset()
 	tick := time.NewTicker(s.Interval)
 	defer tick.Stop()
-	for {
-		s.probe(ctx)
+	for n := 0; ; n++ {
+		if n%Seldom == 0 || s.failing || s.Calm == nil || !s.Calm() {
+			s.probe(ctx)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

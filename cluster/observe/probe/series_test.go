@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -96,6 +97,51 @@ func TestOff(t *testing.T) {
 	if asked != 3 || len(told) != 1 || len(told[0].Earlier) != 1 {
 		t.Errorf("on again: asked %d times, told %+v", asked, told)
 	}
+}
+
+// TestCalm holds how often is asked while all is calm, and that a target that fails
+// is asked as often as ever.
+func TestCalm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, calm, broken := 0, true, errors.New("it fails")
+		var fail error
+		s := &series{
+			Config: Config{
+				Interval: time.Second, Timeout: time.Second, Batch: 1, Emit: func(event.Body) {}, Calm: func() bool { return calm },
+			},
+			Target: Target{Name: "t", Try: func(context.Context) error { asked++; return fail }},
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.run(ctx)
+		}()
+		in := func(seconds int) int {
+			before := asked
+			time.Sleep(time.Duration(seconds) * time.Second)
+			synctest.Wait()
+			return asked - before
+		}
+		time.Sleep(time.Millisecond) // off the ticks
+		if got := in(40); got != 40/Seldom {
+			t.Errorf("calm: asked %d times in 40 intervals", got)
+		}
+		calm = false
+		if got := in(40); got != 40 {
+			t.Errorf("not calm: asked %d times in 40 intervals", got)
+		}
+		calm, fail = true, broken
+		if got := in(40); got < 37 {
+			t.Errorf("failing: asked %d times in 40 intervals", got)
+		}
+		fail = nil
+		if got := in(40); got > 40/Seldom+1 {
+			t.Errorf("calm again: asked %d times in 40 intervals", got)
+		}
+		stop()
+		<-done
+	})
 }
 
 func TestService(t *testing.T) {
