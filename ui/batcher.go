@@ -8,7 +8,7 @@ import (
 
 // The pace of batches.
 const (
-	frame = 20 * time.Millisecond  // from one to the next, of what changes the picture: less than a frame that is shown
+	frame = 12 * time.Millisecond  // from one to the next, of what changes the picture: half of a frame that is shown, as a busy machine wakes who waits late
 	burst = 5 * time.Millisecond   // at least, for what comes at once to come together
 	lull  = 500 * time.Millisecond // of samples and heartbeats
 )

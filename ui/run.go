@@ -15,7 +15,7 @@ import (
 )
 
 // framesPerSecond is how often the terminal is written to at most.
-const framesPerSecond = 40
+const framesPerSecond = 60
 
 // Run drives the app until the user quits or ctx ends, and says what the user
 // wants of the lab. No goroutine of it is left when it returns.
