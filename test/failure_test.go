@@ -60,7 +60,7 @@ func testLeaderLoss(t *testing.T, lab *harness.Lab) {
 	if role := w.Raft.Members[old].Role; role != "" {
 		t.Errorf("the dead member has role %q", role)
 	}
-	if need, up := w.Raft.Quorum(); need != 2 || up != 2 {
+	if need, up, _ := w.Raft.Quorum(); need != 2 || up != 2 {
 		t.Errorf("quorum needs %d of %d up, want 2 of 2", need, up)
 	}
 	lab.Eventually("the API takes writes", "kubectl", "create", "configmap", "written-without-"+old)

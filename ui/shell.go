@@ -130,13 +130,13 @@ func (m *app) header(s widget.Surface) {
 	if workers > 0 {
 		put("workers ", good(st, ready == workers), fmt.Sprintf("%d/%d Ready", ready, workers))
 	}
-	if need, up := m.world.Raft.Quorum(); len(m.world.Raft.Members) > 0 {
+	if need, up, voters := m.world.Raft.Quorum(); len(m.world.Raft.Members) > 0 {
 		if leader := m.world.Raft.Leader(); leader != "" {
 			put("leader ", st.Leader, fmt.Sprintf("★ %s term %d", leader, m.world.Raft.Members[leader].Term))
 		} else {
 			put("", st.Bad, "no leader")
 		}
-		put("quorum ", good(st, up >= need), fmt.Sprintf("%d/%d", up, len(m.world.Raft.Members)))
+		put("quorum ", good(st, up >= need), fmt.Sprintf("%d/%d", up, voters))
 	}
 	if v := m.world.Topology.KubernetesVersion; v != "" {
 		put("Kubernetes ", st.Text, v)

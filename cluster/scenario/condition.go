@@ -171,7 +171,7 @@ func led(w *state.World) string {
 	if leader == "" {
 		return "no etcd member leads"
 	}
-	need, _ := w.Raft.Quorum()
+	need, _, _ := w.Raft.Quorum()
 	term, with := w.Raft.Members[leader].Term, 0
 	for name, m := range w.Raft.Members {
 		if !m.Frozen && m.Role != "" && (name == leader || m.Lead == leader && m.Term == term) {

@@ -29,7 +29,7 @@ func TestNodesComeAndGo(t *testing.T) {
 		t.Errorf("after c3 was added the nodes are %+v", order)
 	}
 	apply(event.RaftMembership{Node: "c1", Members: []event.RaftMember{{ID: "1", Name: "c1"}, {ID: "2", Name: "c2"}}})
-	if need, up := w.Raft.Quorum(); need != 2 || up != 2 || !w.Raft.Members["c3"].Out {
+	if need, up, _ := w.Raft.Quorum(); need != 2 || up != 2 || !w.Raft.Members["c3"].Out {
 		t.Errorf("before c3 is a member the quorum is %d with %d up", need, up)
 	}
 	// The word of a member that is behind does not count.

@@ -86,12 +86,11 @@ func (r *Raft) Leader() string {
 	return leader
 }
 
-// Quorum is how many voting members must be up for a write to commit, and how
-// many are known to run. Learners do not vote.
-func (r *Raft) Quorum() (need, up int) {
-	voters := 0
-	for _, m := range r.Members {
-		if m.Out || m.Learner() {
+// Quorum is how many of the voting members must be up for a write to commit, and
+// how many are known to run. Learners do not vote.
+func (r *Raft) Quorum() (need, up, voters int) {
+	for name, m := range r.Members {
+		if m.Out || r.Learner(name) {
 			continue
 		}
 		voters++
@@ -104,7 +103,7 @@ func (r *Raft) Quorum() (need, up int) {
 			voters++
 		}
 	}
-	return voters/2 + 1, up
+	return voters/2 + 1, up, voters
 }
 
 // Strangers are the members that the leader knows and that never reported, such
@@ -125,9 +124,16 @@ func (r *Raft) Strangers() []string {
 	return out
 }
 
-// Learner says whether the member does not vote: it is a learner, or was one
-// when it was last up.
-func (m *Member) Learner() bool {
+// Learner says whether a member does not vote. The leader knows; a learner that has
+// no log yet takes itself for a follower. While there is no leader, it is one that
+// was one when it was last up.
+func (r *Raft) Learner(name string) bool {
+	m := r.Members[name]
+	if lead := r.Members[r.Leader()]; lead != nil && lead != m {
+		if p, ok := lead.Progress[name]; ok {
+			return p.Learner
+		}
+	}
 	for _, span := range slices.Backward(m.Swim) {
 		if span.Role != "" {
 			return span.Role == event.RaftLearner

@@ -180,7 +180,7 @@ func showMetrics(line printer, n *Node) {
 }
 
 func showRaft(line printer, w *World) {
-	need, up := w.Raft.Quorum()
+	need, up, _ := w.Raft.Quorum()
 	line("leader %q, %d of %d up, quorum %d", w.Raft.Leader(), up, len(w.Raft.Members), need)
 	for _, name := range slices.Sorted(maps.Keys(w.Raft.Members)) {
 		m := w.Raft.Members[name]

@@ -26,9 +26,9 @@ func Operate(w *state.World, verb, node string) Intent {
 		return Note{node + " is no member of etcd: a adds it as a learner"}
 	case !m.Out && verb == "add-learner":
 		return Note{node + " is a member already; x removes it"}
-	case verb == "promote" && !m.Learner():
+	case verb == "promote" && !w.Raft.Learner(node):
 		return Note{node + " votes already: only a learner can be given the vote"}
-	case verb == "move-leader" && m.Learner():
+	case verb == "move-leader" && w.Raft.Learner(node):
 		return Note{node + " is a learner and cannot lead; v gives it the vote"}
 	case verb == "move-leader" && leader == node:
 		return Note{node + " leads already; choose a follower"}
@@ -51,7 +51,7 @@ func Operate(w *state.World, verb, node string) Intent {
 		c.Detail = "all members forget the values that keys had before the newest revision; who watches from an older one lists anew"
 	case "remove":
 		c.Question = "Remove the member of " + node + "?"
-		need, up := w.Raft.Quorum()
+		need, up, _ := w.Raft.Quorum()
 		c.Detail = fmt.Sprintf("etcd has %d members up and needs %d now; kube-apiserver on %s serves no more. It is refused where the quorum would be lost", up, need, node)
 		c.Args = append(c.Args, "--yes") // this asks
 	case "add-learner":

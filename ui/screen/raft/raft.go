@@ -170,7 +170,7 @@ func (r *Raft) sections(cx *screen.Context, names []string) [sectionCount]sectio
 func headline(s widget.Surface, cx *screen.Context, n int) {
 	st := cx.Styles
 	w, _ := s.Size()
-	need, up := cx.World.Raft.Quorum()
+	need, up, _ := cx.World.Raft.Quorum()
 	x := 1
 	pair := func(label, value string, ok bool) {
 		style := st.Strong

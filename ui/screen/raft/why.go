@@ -45,7 +45,7 @@ func standingOf(cx *screen.Context) standing {
 		if m.Out {
 			continue
 		}
-		if m.Learner() {
+		if cx.World.Raft.Learner(name) {
 			out.learners = append(out.learners, name)
 			continue
 		}
