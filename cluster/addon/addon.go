@@ -52,6 +52,12 @@ type Metrics struct {
 	CA, Cert, Key []byte
 }
 
+// The Deployments of addons that run as pods, in kube-system.
+const (
+	DNSName     = "coredns"
+	MetricsName = "metrics-server"
+)
+
 // manager is what the API calls the owner of the fields.
 const manager = "workbench"
 

@@ -29,7 +29,7 @@ func TestManifests(t *testing.T) {
 		"ServiceAccount": {`"namespace":"kube-system"`}, "ClusterRole": {`"endpointslices"`}, "ClusterRoleBinding": {`"system:coredns"`},
 		"ConfigMap": {`kubernetes lab.example in-addr.arpa`}, "Service": {`"clusterIP":"10.101.0.10"`, `"name":"kube-dns"`},
 		"StorageClass": {`"storageclass.kubernetes.io/is-default-class":"true"`, `"provisioner":"example.org/volumes"`, `"volumeBindingMode":"WaitForFirstConsumer"`},
-		"Deployment":   {`"image":"workbench.local/coredns:9"`, `"replicas":2`},
+		"Deployment":   {`"name":"` + addon.DNSName + `","namespace":"kube-system"`, `"image":"workbench.local/coredns:9"`, `"replicas":2`},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(seen[kind], want) {

@@ -112,7 +112,7 @@ func New(cfg Config) (Plan, error) {
 		p.Nodes = append(p.Nodes, b.node(n))
 	}
 	p.Addons, p.DNS = cfg.Lab.Spec.Addons, b.dnsIP()
-	p.Steps = steps(p.Nodes, cfg.Lab.Spec.Addons != spec.Addons{})
+	p.Steps = steps(p.Nodes, cfg.Lab.Spec.Addons)
 	p.Topology = b.topology(cfg, p.Nodes)
 	return p, nil
 }

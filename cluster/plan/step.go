@@ -1,6 +1,9 @@
 package plan
 
-import "workbench/cluster/event"
+import (
+	"workbench/cluster/event"
+	"workbench/cluster/spec"
+)
 
 // Kind says what a step does.
 type Kind string
@@ -17,6 +20,7 @@ const (
 	StepComponent Kind = "component" // start and wait until ready
 	StepReady     Kind = "ready"     // Node object is Ready
 	StepAddons    Kind = "addons"    // objects of the addons; their pods come later
+	StepSettled   Kind = "settled"   // the addons' pods are Ready, or take too long
 )
 
 // Step is one step of the boot. It runs when all of After are done and, where
@@ -33,7 +37,7 @@ type Step struct {
 
 // steps orders the boot. Only true dependencies are named: all else runs in
 // parallel.
-func steps(nodes []Node, addons bool) []Step {
+func steps(nodes []Node, addons spec.Addons) []Step {
 	out := []Step{
 		{ID: "roots", Kind: StepRoots, Title: "Prepare node file systems"},
 		{ID: "pki", Kind: StepPKI, Title: "Issue certificates", After: []string{"roots"}},
@@ -48,8 +52,13 @@ func steps(nodes []Node, addons bool) []Step {
 			joined = append(joined, n.Name+"/ready")
 		}
 	}
-	if addons && len(joined) > 0 {
+	first := joined // what comes before the other control planes
+	if addons != (spec.Addons{}) && len(joined) > 0 {
 		out = append(out, Step{ID: "addons", Kind: StepAddons, Title: "Install addons", AfterAny: apiservers})
+		if addons.Pods() && len(apiservers) > 1 {
+			first = []string{"addons/ready"}
+			out = append(out, Step{ID: "addons/ready", Kind: StepSettled, Title: "Wait for the addons' pods", After: append([]string{"addons"}, joined...)})
+		}
 	}
 	for _, n := range nodes {
 		out = append(out, Step{ID: n.Name, Kind: StepNode, Title: "Start node " + n.Name, Node: n.Name, After: []string{"fabric", "pki"}})
@@ -66,9 +75,9 @@ func steps(nodes []Node, addons bool) []Step {
 				if s.ID != apiservers[0] {
 					// As with kubeadm, the first bootstraps the cluster, workers join it,
 					// and then the other control planes do: on few processors nodes are
-					// Ready a quarter sooner, and the whole takes no longer.
+					// Ready a quarter sooner, as is what runs on them.
 					s.After = append(s.After, apiservers[0])
-					s.After = append(s.After, joined...)
+					s.After = append(s.After, first...)
 				}
 			case "kube-controller-manager", "kube-scheduler":
 				s.After = append(s.After, n.Name+"/kube-apiserver")

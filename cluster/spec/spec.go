@@ -133,6 +133,9 @@ type Addons struct {
 	Metrics bool `json:"metrics"`
 }
 
+// Pods says whether any of them runs as pods.
+func (a Addons) Pods() bool { return a.DNS || a.Metrics }
+
 // Images says where images are pulled from.
 type Images struct {
 	// Registries by the host in image names, with its port; those that are not

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"workbench/cluster/addon"
 	"workbench/cluster/pki"
 	"workbench/cluster/plan"
+	"workbench/cluster/spec"
+	"workbench/cluster/state"
 	"workbench/cluster/storage"
 	"workbench/runtime/image"
 	"workbench/runtime/node"
@@ -43,6 +46,34 @@ func (s *Supervisor) installAddons(ctx context.Context) error {
 		}
 	}
 	return persist(ctx, func(ctx context.Context) error { return addon.Install(ctx, cfg, addons) })
+}
+
+// addonPatience bounds how long the other control planes wait for the addons' pods,
+// which they would compete with; those may never run, where no node takes them.
+const addonPatience = 15 * time.Second
+
+func (s *Supervisor) awaitAddons(ctx context.Context) error {
+	limited, stop := context.WithTimeout(ctx, addonPatience)
+	defer stop()
+	err := s.rec.Await(limited, func(w *state.World) (bool, error) { return podsReady(w, s.current().Addons), nil })
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		s.log.Info("the addons' pods are not Ready; go on", "after", addonPatience)
+	}
+	return nil
+}
+
+// podsReady says whether all pods of the addons are Ready.
+func podsReady(w *state.World, addons spec.Addons) bool {
+	for name, wanted := range map[string]bool{addon.DNSName: addons.DNS, addon.MetricsName: addons.Metrics} {
+		d := w.Kube.Deployments[metav1.NamespaceSystem+"/"+name]
+		if wanted && (d == nil || d.Replicas == 0 || d.Ready < d.Replicas) {
+			return false
+		}
+	}
+	return true
 }
 
 // persist does something at the API until it works, or the API refuses it for too

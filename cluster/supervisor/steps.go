@@ -38,6 +38,8 @@ func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
 		return s.startLab()
 	case plan.StepAddons:
 		return s.installAddons(ctx)
+	case plan.StepSettled:
+		return s.awaitAddons(ctx)
 	}
 	n, err := s.planned(step.Node)
 	if err != nil {
