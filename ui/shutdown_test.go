@@ -32,7 +32,7 @@ func TestShutdownIsShown(t *testing.T) {
 	sees("may delay a shutdown kubelet 15.0s")
 	tell(2*time.Second, event.NodeShutdown{Node: "w2", Phase: event.ShutdownAnnounced, Waits: []string{"kubelet"}, Limit: 15 * time.Second})
 	tell(6*time.Second, event.KubeEvent{Reason: "NodeNotReady"})
-	sees("shuts down", "kubelet delays it, 11.0s at most")
+	sees("shuts down", "11.0s left to kubelet")
 	d.press("esc")
 	sees("shuts down", "shutdown announced, inhibitor held by kubelet")
 	tell(7*time.Second, event.NodeInhibitors{Node: "w2", Limit: 15 * time.Second},

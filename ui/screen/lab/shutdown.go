@@ -16,7 +16,7 @@ func shutdownLine(s widget.Surface, y int, cx *screen.Context, n *state.Node) {
 	passed := cx.Now.Sub(down.Announced)
 	who := widget.Clean(strings.Join(down.Waits, ", "))
 	if left := down.Limit - passed; left > 0 {
-		countdown(s, y, cx.Styles, cx.Styles.Warn, "shuts down", who+" delays it, "+widget.Seconds(left)+" at most", float64(passed)/float64(down.Limit))
+		countdown(s, y, cx.Styles, cx.Styles.Warn, "shuts down", widget.Seconds(left)+" left to "+who, float64(passed)/float64(down.Limit))
 		return
 	}
 	w, _ := s.Size()
