@@ -62,11 +62,17 @@ func (s *Supervisor) calm() bool {
 	return calm
 }
 
+// pulseOff says whether a user stopped the pulse.
+func (s *Supervisor) pulseOff() (off bool) {
+	s.rec.See(func(w *state.World) { off = w.PulseOff })
+	return off
+}
+
 // switchPulse stops the pulse, for who wants to see the cluster without it, or
 // lets it go on. It goes on with the next supervisor.
 func (o *operation) switchPulse(context.Context) error {
 	on := o.Verb == "pulse.on"
-	if o.pulseOff.Swap(!on) == on {
+	if o.pulseOff() == on {
 		o.rec.Emit(event.PulseSwitched{On: on})
 	}
 	if on {

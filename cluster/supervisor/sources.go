@@ -86,7 +86,7 @@ func (s *Supervisor) observe(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return probe.Run(ctx, probe.Config{REST: cfg, More: more, Off: s.pulseOff.Load, Calm: s.calm, Emit: s.rec.Emit})
+			return probe.Run(ctx, probe.Config{REST: cfg, More: more, Off: s.pulseOff, Calm: s.calm, Emit: s.rec.Emit})
 		})
 	}()
 	errs[1] = watch.Run(ctx, watch.Config{REST: cfg, Emit: s.rec.Emit, Log: s.log})

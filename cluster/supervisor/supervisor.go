@@ -64,9 +64,8 @@ type Supervisor struct {
 
 	// proxyMode is how kube-proxy writes rules on the workers.
 	proxyMode spec.ProxyMode
-	tracing   sync.Mutex // one connection at a time
-	operating sync.Mutex // one operation at a time
-	pulseOff  atomic.Bool
+	tracing   sync.Mutex   // one connection at a time
+	operating sync.Mutex   // one operation at a time
 	readers   atomic.Int32 // who follow the journal
 	// membership is held while a member of etcd is replaced, and for reading while
 	// the data of one is damaged.

@@ -1,7 +1,6 @@
 package conntrack
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/mdlayher/netlink"
@@ -30,16 +29,9 @@ type Stream struct{ in *netfilter.Socket }
 // Listen begins to listen in a network namespace. The kernel reports events
 // while somebody listens (net.netfilter.nf_conntrack_events=2 is its default).
 func Listen(ns *namespace.Net) (*Stream, error) {
-	in, err := netfilter.Open(ns)
+	in, err := netfilter.Subscribe(ns, buffer, groupNew, groupDestroy)
 	if err != nil {
-		return nil, err
-	}
-	// Beyond net.core.rmem_max only with CAP_NET_ADMIN; less is no failure.
-	_ = in.SetReadBuffer(buffer)
-	for _, group := range []uint32{groupNew, groupDestroy} {
-		if err := in.JoinGroup(group); err != nil {
-			return nil, errors.Join(fmt.Errorf("listen to conntrack events: %w", err), in.Close())
-		}
+		return nil, fmt.Errorf("listen to conntrack events: %w", err)
 	}
 	return &Stream{in}, nil
 }
@@ -50,21 +42,15 @@ func (s *Stream) Close() error { return s.in.Close() }
 // Take calls began and ended with the entries of what happened since it was last
 // called, in order. Missed is true when more happened than the buffer holds.
 func (s *Stream) Take(began, ended func(Entry)) (missed bool, err error) {
-	for {
-		err := s.in.Pending(func(m netlink.Message) error {
-			e, ok, err := parse(m)
-			switch {
-			case err != nil || !ok:
-			case m.Header.Type == messageNew:
-				began(e)
-			case m.Header.Type == messageEnd:
-				ended(e)
-			}
-			return nil
-		})
-		if !errors.Is(err, unix.ENOBUFS) {
-			return missed, err
+	return s.in.Said(func(m netlink.Message) error {
+		e, ok, err := parse(m)
+		switch {
+		case err != nil || !ok:
+		case m.Header.Type == messageNew:
+			began(e)
+		case m.Header.Type == messageEnd:
+			ended(e)
 		}
-		missed = true
-	}
+		return nil
+	})
 }

@@ -1,7 +1,6 @@
 package netfilter
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/mdlayher/netlink"
@@ -24,14 +23,9 @@ const removalBuffer = 8 << 20
 // WatchRemovals begins to listen in a network namespace. The kernel keeps what it
 // says until it is taken.
 func WatchRemovals(ns *namespace.Net) (*Removals, error) {
-	in, err := Open(ns)
+	in, err := Subscribe(ns, removalBuffer, unix.NFNLGRP_NFTABLES)
 	if err != nil {
-		return nil, err
-	}
-	// Beyond net.core.rmem_max only with CAP_NET_ADMIN; less is no failure.
-	_ = in.SetReadBuffer(removalBuffer)
-	if err := in.JoinGroup(unix.NFNLGRP_NFTABLES); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen to changes of rules: %w", err), in.Close())
+		return nil, fmt.Errorf("listen to changes of rules: %w", err)
 	}
 	return &Removals{in: in, names: names{}}, nil
 }
@@ -43,21 +37,16 @@ func (r *Removals) Close() error { return r.in.Close() }
 // called, in order. Changed is true when there was any transaction at all, and
 // missed when there was more than the buffer holds.
 func (r *Removals) Take(removed func(table string, rule Rule)) (changed, missed bool, err error) {
-	for {
-		err := r.in.Pending(func(m netlink.Message) error {
-			changed = true
-			if m.Header.Type != message(unix.NFT_MSG_DELRULE) || len(m.Data) == 0 || m.Data[0] != unix.NFPROTO_IPV4 {
-				return nil
-			}
-			rule, table, err := r.names.rule(m)
-			if err == nil {
-				removed(table, rule)
-			}
-			return err
-		})
-		if !errors.Is(err, unix.ENOBUFS) {
-			return changed, missed, err
+	missed, err = r.in.Said(func(m netlink.Message) error {
+		changed = true
+		if m.Header.Type != message(unix.NFT_MSG_DELRULE) || len(m.Data) == 0 || m.Data[0] != unix.NFPROTO_IPV4 {
+			return nil
 		}
-		changed, missed = true, true
-	}
+		rule, table, err := r.names.rule(m)
+		if err == nil {
+			removed(table, rule)
+		}
+		return err
+	})
+	return changed || missed, missed, err
 }

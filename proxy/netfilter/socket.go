@@ -34,6 +34,35 @@ func Open(ns *namespace.Net) (*Socket, error) {
 	return &Socket{Conn: nl, raw: raw, in: make([]byte, 32<<10)}, nil
 }
 
+// Subscribe opens a socket that keeps what the kernel says to multicast groups until
+// it is taken, as far as its receive buffer holds that, in bytes.
+func Subscribe(ns *namespace.Net, buffer int, groups ...uint32) (*Socket, error) {
+	s, err := Open(ns)
+	if err != nil {
+		return nil, err
+	}
+	// Beyond net.core.rmem_max only with CAP_NET_ADMIN; less is no failure.
+	_ = s.SetReadBuffer(buffer)
+	for _, group := range groups {
+		if err := s.JoinGroup(group); err != nil {
+			return nil, errors.Join(fmt.Errorf("join netfilter's group %d: %w", group, err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+// Said calls take with all that was said since it was last called, in order. Missed
+// is true when there was more than the buffer holds.
+func (s *Socket) Said(take func(netlink.Message) error) (missed bool, err error) {
+	for {
+		err := s.Pending(take)
+		if !errors.Is(err, unix.ENOBUFS) {
+			return missed, err
+		}
+		missed = true
+	}
+}
+
 // Ask sends a request that has one answer at most and calls take with that. The
 // kernel has answered when the request is sent. It marks some of these answers as
 // the first of several, so that whoever waits for their end waits for ever.

@@ -51,11 +51,12 @@ func (k *known) of(in chain, sum uint64) (rules.Source, bool) {
 	return source, ok
 }
 
-// learn reads which rules the sources of the last listing are. It learns nothing
-// where they were written anew meanwhile: the next listing follows.
+// learn reads which rules the sources of the last listing are, and their counters.
+// It learns nothing where they were written anew meanwhile: the next listing follows.
 func (s *source) learn() error {
 	if s.lister.legacy {
-		return nil // nothing tells of removed rules
+		s.began = true // its counters are those of the listing; nothing tells of removed rules
+		return nil
 	}
 	counters, err := s.counters(s.set.Sources)
 	if err != nil || counters == nil {
@@ -72,6 +73,7 @@ func (s *source) learn() error {
 		}
 		s.known.now[in][counters[in][source.Ordinal].sum] = source
 	}
+	s.take(s.set.Sources, counters)
 	return nil
 }
 

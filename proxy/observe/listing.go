@@ -48,7 +48,6 @@ func (s *source) list(ctx context.Context, now time.Time) error {
 		return err
 	}
 	s.ledger.Learn(set.Services)
-	s.began = true // counters may have been reset
 	if s.pending.IsZero() {
 		s.pending = now
 		s.sync.Added, s.sync.Removed, s.sync.Changes = 0, 0, nil

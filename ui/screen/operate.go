@@ -78,7 +78,8 @@ func behind(w *state.World, node string) string {
 	return fmt.Sprintf("%s has matched %d of its %d entries", node, p.Match, last)
 }
 
-// Operations are what the palette offers of etcd: by the words that the user types.
+// Operations are what the palette offers of etcd and the pulse: by the words that the
+// user types.
 func Operations(w *state.World) map[string]Intent {
 	out := map[string]Intent{}
 	pulse := "off"
