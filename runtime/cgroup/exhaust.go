@@ -93,7 +93,7 @@ func (g *Group) Exhaust(ctx context.Context, sub, agent string) error {
 		return fmt.Errorf("exhaust cgroup %s: %w", sub, err)
 	}
 	defer func() { _ = setAdjustment(preferred, adjust) }() // it is dead, as a rule
-	return feed(ctx, dir, agent, victims)
+	return g.feed(ctx, sub, agent, victims)
 }
 
 // first is the process that is number 1 of its PID namespace; the oldest where
@@ -128,8 +128,9 @@ func setAdjustment(pid, value int) error {
 	return write(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.Itoa(value))
 }
 
-// feed runs the eater in a group until one of the victims is gone.
-func feed(ctx context.Context, dir, agent string, victims []int) error {
+// feed runs the eater in a group until one of the victims is gone. The eater may be
+// killed as well, before or after a victim that was told to end has ended.
+func (g *Group) feed(ctx context.Context, sub, agent string, victims []int) error {
 	runtime.LockOSThread() // PDEATHSIG goes by the thread that forked
 	defer runtime.UnlockOSThread()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -144,41 +145,43 @@ func feed(ctx context.Context, dir, agent string, victims []int) error {
 	if err := eater.Start(); err != nil {
 		return fmt.Errorf("start the memory eater: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- eater.Wait() }()
-	if err := exempt(eater.Process.Pid); err != nil {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = eater.Wait()
+	}()
+	defer func() {
 		cancel()
 		<-ended
+	}()
+	if err := exempt(eater.Process.Pid); err != nil {
 		return err
 	}
-	if err := write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(eater.Process.Pid)); err != nil {
-		cancel()
-		<-ended
+	root, _ := g.memoryDir()
+	if err := write(filepath.Join(root, sub, "cgroup.procs"), strconv.Itoa(eater.Process.Pid)); err != nil {
 		return fmt.Errorf("let the memory eater in: %w", err)
 	}
-	_, err = door.Write([]byte{1})
+	before := g.OOMKills(sub)
+	if _, err := door.Write([]byte{1}); err != nil {
+		return fmt.Errorf("let the memory eater eat: %w", err)
+	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for err == nil {
+	for alive := ended; ; {
 		select {
-		case <-ended:
-			return errors.New("the kernel ended the memory eater in place of the container")
+		case <-alive:
+			alive = nil
+			if kills := g.OOMKills(sub) - before; kills < 2 && !slices.ContainsFunc(victims, gone) {
+				return fmt.Errorf("the memory eater ended in place of the container (%d kills for want of memory)", kills)
+			}
 		case <-ctx.Done():
-			<-ended
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		for _, pid := range victims {
-			if syscall.Kill(pid, 0) != nil || zombie(pid) {
-				cancel()
-				<-ended
-				return nil
-			}
+		if slices.ContainsFunc(victims, gone) {
+			return nil
 		}
 	}
-	cancel()
-	<-ended
-	return err
 }
 
 // exempt keeps a process from the OOM killer (proc_pid_oom_score_adj(5)), where we
@@ -189,6 +192,9 @@ func exempt(pid int) error {
 	}
 	return nil
 }
+
+// gone says that a process has ended.
+func gone(pid int) bool { return syscall.Kill(pid, 0) != nil || zombie(pid) }
 
 // zombie says that a process has ended and is not reaped yet.
 func zombie(pid int) bool {
