@@ -2,11 +2,8 @@ package netfilter
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -16,7 +13,6 @@ import (
 
 // Met is one rule, or the end of one chain, that a traced packet met.
 type Met struct {
-	At time.Time // when the message was received
 	// Packet is the kernel's number of the packet on its way through this
 	// namespace.
 	Packet       uint32
@@ -35,51 +31,41 @@ type Met struct {
 	Family              int32
 }
 
-// Tracer receives what traced packets of a namespace met.
-type Tracer struct{ nl *netlink.Conn }
+// Tracer receives what traced packets of a namespace met. It is used by one
+// goroutine at a time.
+type Tracer struct{ in *Socket }
 
-// Trace begins to receive. The kernel reports packets whose nftrace mark a rule
-// has set; see package trace.
+// traceBuffer is the receive buffer: some thousand rules met.
+const traceBuffer = 1 << 20
+
+// Trace begins to listen. The kernel reports packets whose nftrace mark a rule has
+// set (see package trace), and keeps what it says until it is taken.
 func Trace(ns *namespace.Net) (*Tracer, error) {
-	nl, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: ns.FD()})
+	in, err := Subscribe(ns, traceBuffer, unix.NFNLGRP_NFTRACE)
 	if err != nil {
-		return nil, fmt.Errorf("open trace socket: %w", err)
+		return nil, fmt.Errorf("listen to traces: %w", err)
 	}
-	if err := errors.Join(nl.SetReadBuffer(1<<20), nl.JoinGroup(unix.NFNLGRP_NFTRACE)); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen to traces: %w", err), nl.Close())
-	}
-	return &Tracer{nl: nl}, nil
+	return &Tracer{in: in}, nil
 }
 
 // Close ends it.
-func (t *Tracer) Close() error { return t.nl.Close() }
+func (t *Tracer) Close() error { return t.in.Close() }
 
-// Receive returns what arrived, and waits for more until the deadline at the
-// longest; nothing is no error.
-func (t *Tracer) Receive(deadline time.Time) ([]Met, error) {
-	if err := t.nl.SetReadDeadline(deadline); err != nil {
-		return nil, fmt.Errorf("receive traces: %w", err)
-	}
-	messages, err := t.nl.Receive()
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("receive traces: %w", err)
-	}
-	var out []Met
-	for _, m := range messages {
+// Take returns what packets have met since it was last called, in order, without
+// waiting: the kernel says so before a packet goes on. Missed is true when there was
+// more than the buffer holds.
+func (t *Tracer) Take() (all []Met, missed bool, err error) {
+	missed, err = t.in.Said(func(m netlink.Message) error {
 		if m.Header.Type != message(unix.NFT_MSG_TRACE) {
-			continue
+			return nil
 		}
 		met, err := parseMet(m)
-		if err != nil {
-			return out, err
+		if err == nil {
+			all = append(all, met)
 		}
-		met.At = time.Now()
-		out = append(out, met)
-	}
-	return out, nil
+		return err
+	})
+	return all, missed, err
 }
 
 func parseMet(m netlink.Message) (Met, error) {

@@ -35,6 +35,9 @@ func (m mark) set(ctx context.Context, ns *namespace.Net) (unset func(context.Co
 	if err == nil {
 		return in(ns, unset), nil
 	}
+	if ctx.Err() != nil {
+		return nil, err // nobody wants it any more, by whatever means
+	}
 	byNFT := err
 	err = ns.Do(func() error {
 		unset, err = m.iptables()
@@ -71,17 +74,24 @@ func (m mark) nft(ctx context.Context) (func(context.Context) error, error) {
 			tx.Add(&knftables.Rule{Chain: chain, Rule: match + " tcp flags syn / syn,ack meta nftrace set 1"})
 		}
 	}
-	if err := nft.Run(ctx, tx); err != nil {
-		return nil, fmt.Errorf("add trace rules: %w", err)
-	}
-	return func(ctx context.Context) error {
+	unset := func(ctx context.Context) error {
 		tx := nft.NewTransaction()
 		tx.Delete(&knftables.Table{})
 		if err := nft.Run(ctx, tx); err != nil && !knftables.IsNotFound(err) {
 			return fmt.Errorf("remove trace rules: %w", err)
 		}
 		return nil
-	}, nil
+	}
+	if err := nft.Run(ctx, tx); err != nil {
+		err = fmt.Errorf("add trace rules: %w", err)
+		if ctx.Err() != nil { // nft was killed, maybe after the kernel had taken them
+			over, cancel := context.WithTimeout(context.WithoutCancel(ctx), setUp)
+			defer cancel()
+			err = errors.Join(err, unset(over))
+		}
+		return nil, err
+	}
+	return unset, nil
 }
 
 func (m mark) nftMatches() []string {

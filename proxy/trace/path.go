@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"workbench/cluster/event"
 	"workbench/proxy/netfilter"
@@ -19,7 +18,8 @@ import (
 // mostSteps bounds the steps of an event.
 const mostSteps = 160
 
-// path puts the rules the packet met in order: the client's node first.
+// path puts the rules the packet met in order: the client's node first, whose rules
+// choose where it goes.
 func path(ctx context.Context, cfg Config, nodes []*watched, source netip.AddrPort, out *event.ProxyTrace) []event.ProxyStep {
 	sequence, found := uint32(0), false
 	for _, n := range nodes {
@@ -36,7 +36,9 @@ func path(ctx context.Context, cfg Config, nodes []*watched, source netip.AddrPo
 	for _, n := range nodes {
 		n.met = ours(n.met, sequence)
 	}
-	slices.SortStableFunc(nodes, func(a, b *watched) int { return first(a, cfg).Compare(first(b, cfg)) })
+	if i := slices.IndexFunc(nodes, func(n *watched) bool { return n.Name == cfg.FromNode }); i > 0 {
+		nodes = slices.Concat(nodes[i:i+1], nodes[:i], nodes[i+1:])
+	}
 	var steps []event.ProxyStep
 	for _, n := range nodes {
 		if len(n.met) == 0 {
@@ -53,14 +55,6 @@ func path(ctx context.Context, cfg Config, nodes []*watched, source netip.AddrPo
 		steps = steps[:mostSteps]
 	}
 	return steps
-}
-
-// first is when a node met the packet; the client's node was before all.
-func first(n *watched, cfg Config) time.Time {
-	if n.Name == cfg.FromNode || len(n.met) == 0 {
-		return time.Time{}
-	}
-	return n.met[0].At
 }
 
 // ours are the messages about the packet with a sequence number, but for those

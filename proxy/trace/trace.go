@@ -62,7 +62,6 @@ const (
 	// before it sends the first packet again.
 	replyTimeout = 990 * time.Millisecond
 	setUp        = 10 * time.Second // adding and removing rules
-	settle       = 30 * time.Millisecond
 )
 
 // watched is a node while it is traced.
@@ -140,25 +139,19 @@ func follow(ctx context.Context, cfg Config) (out event.ProxyTrace, err error) {
 		}
 	}
 	for _, n := range nodes {
-		if err := n.receive(); err != nil {
+		// What a packet met was said before its answer came.
+		met, missed, err := n.tracer.Take()
+		n.met = met
+		if err != nil {
 			out.Limits = append(out.Limits, fmt.Sprintf("%s: %v", n.Name, err))
+		}
+		if missed {
+			out.Limits = append(out.Limits, n.Name+": rules that were met there are missing, the kernel had more to say than it keeps")
 		}
 	}
 	out.Steps = path(ctx, cfg, nodes, o.source, &out)
 	explain(&out, cfg)
 	return out, nil
-}
-
-// receive takes what has arrived: the messages about a packet are there before
-// its answer is.
-func (n *watched) receive() error {
-	for deadline := time.Now().Add(settle); ; {
-		met, err := n.tracer.Receive(deadline)
-		n.met = append(n.met, met...)
-		if err != nil || len(met) == 0 {
-			return err
-		}
-	}
 }
 
 // chosen asks conntrack on the client's node where the connection was sent.

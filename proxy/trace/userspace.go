@@ -13,6 +13,10 @@ import (
 	"workbench/proxy/userspace"
 )
 
+// settle is how long kube-proxy may take to say what became of a connection that took
+// all its time.
+const settle = 30 * time.Millisecond
+
 // userspaceRun connects where kube-proxy itself accepts, and asks it what it did.
 // There is no rule to meet: the client's connection ends at the node's kernel,
 // and kube-proxy makes another one, which endpoints see.
