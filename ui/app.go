@@ -50,6 +50,9 @@ type app struct {
 	notice  string // to be said with the first frame of a recording
 	locked  bool
 	ticking bool
+	pace    *pacer
+	shown   tea.View // the last
+	changed bool     // since then
 	quit    Quit
 }
 
@@ -65,7 +68,7 @@ type tickMsg time.Time
 
 // newApp makes the model; the configuration must be valid.
 func newApp(cfg Config, out outside) *app {
-	m := &app{cfg: cfg, outside: out, keys: newKeyMap(), world: state.New(), screens: screens(), filters: map[string]string{}, clock: clock{speed: 1}}
+	m := &app{cfg: cfg, outside: out, keys: newKeyMap(), world: state.New(), screens: screens(), filters: map[string]string{}, clock: clock{speed: 1}, changed: true}
 	m.latest = m.world
 	if cfg.Replay != nil {
 		m.clock.mode, m.clock.speed, m.locked = playing, cmp.Or(cfg.Replay.Speed, 1), false
@@ -91,6 +94,7 @@ func (m *app) Init() tea.Cmd { return nil }
 // Update implements tea.Model.
 func (m *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var cmd tea.Cmd
+	changed := true
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.w, m.h = msg.Width, msg.Height
@@ -107,7 +111,7 @@ func (m *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case windowMsg:
 		m.arrivePast(msg)
 	case tickMsg:
-		m.tick(time.Time(msg))
+		changed = m.tick(time.Time(msg))
 	case noteMsg:
 		m.say(msg.text, msg.bad)
 	case pageMsg:
@@ -123,15 +127,21 @@ func (m *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		cmd = m.press(msg)
 	}
+	m.changed = m.changed || changed
 	return m, tea.Batch(cmd, m.schedule())
 }
 
 // View implements tea.Model.
 func (m *app) View() tea.View {
+	if !m.changed {
+		return m.shown
+	}
 	v := tea.NewView(m.draw().Render())
 	v.AltScreen = true
 	v.MouseMode = tea.MouseModeCellMotion
 	v.WindowTitle = "workbench " + m.world.Topology.Name
+	m.shown, m.changed = v, false
+	m.pace.frame()
 	return v
 }
 
@@ -165,8 +175,10 @@ func (m *app) schedule() tea.Cmd {
 	return tea.Tick(period, func(at time.Time) tea.Msg { return tickMsg(at) })
 }
 
-// tick advances the time of the frame by the time that passed.
-func (m *app) tick(at time.Time) {
+// tick advances the time of the frame by the time that passed, and says whether
+// anything changed: not with the first tick after a batch, which brought its time
+// with it.
+func (m *app) tick(at time.Time) bool {
 	m.ticking = false
 	// A machine that slept for long has not shown what passed.
 	passed := func(since time.Time) time.Duration {
@@ -175,15 +187,19 @@ func (m *app) tick(at time.Time) {
 		}
 		return 0
 	}
+	changed := true
 	switch m.clock.mode {
 	case live:
-		m.now = m.now.Add(passed(m.ticked))
+		by := passed(m.ticked)
+		m.now = m.now.Add(by)
+		changed = by > 0
 	case playing:
 		by := passed(m.played)
 		m.played = at
 		m.advance(by)
 	}
 	m.ticked = at
+	return changed
 }
 
 // press is a key, for the topmost that wants it: an overlay, the filter, the

@@ -395,7 +395,12 @@ func TestTicks(t *testing.T) {
 	}
 	began := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	before := d.m.now
-	d.send(tickMsg(began), tickMsg(began.Add(250*time.Millisecond)))
+	if d.m.View(); d.send(tickMsg(began)).m.changed {
+		t.Error("the first tick after a batch makes the app draw the same again")
+	}
+	if d.send(tickMsg(began.Add(250 * time.Millisecond))); !d.m.changed {
+		t.Error("time has passed, and the app draws nothing")
+	}
 	if got := d.m.now.Sub(before); got != 250*time.Millisecond {
 		t.Errorf("the frame's time moved by %v", got)
 	}

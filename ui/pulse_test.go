@@ -66,6 +66,7 @@ func TestPulseOff(t *testing.T) {
 	m := newApp(Config{}, nil)
 	m.world, m.now, m.w, m.h = state.New(), at, 120, 40
 	pulse := func() string {
+		m.changed = true
 		lines := strings.Split(ansi.Strip(m.View().Content), "\n")
 		return lines[len(lines)-2]
 	}

@@ -14,9 +14,6 @@ import (
 	"workbench/ui/plain"
 )
 
-// framesPerSecond is how often the terminal is written to at most.
-const framesPerSecond = 60
-
 // Run drives the app until the user quits or ctx ends, and says what the user
 // wants of the lab. No goroutine of it is left when it returns.
 func Run(ctx context.Context, cfg Config) (Quit, error) {
@@ -32,7 +29,6 @@ func Run(ctx context.Context, cfg Config) (Quit, error) {
 		owned.Go(func() { f(running) })
 	}}
 	model := newApp(cfg, out)
-	// The renderer looks for a new frame at this pace, also while there is none.
 	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(framesPerSecond)}
 	if cfg.Input != nil {
 		options = append(options, tea.WithInput(cfg.Input))
@@ -44,6 +40,8 @@ func Run(ctx context.Context, cfg Config) (Quit, error) {
 		options = append(options, tea.WithEnvironment(cfg.Environ))
 	}
 	program = tea.NewProgram(model, options...)
+	model.pace = &pacer{program: program}
+	defer model.pace.stop()
 	owned.Go(func() { pump(running, cfg.Backend, send) })
 	if cfg.Input == nil {
 		owned.Go(func() {
