@@ -533,5 +533,7 @@ tool (
 	github.com/containernetworking/plugins/plugins/main/bridge
 	github.com/containernetworking/plugins/plugins/meta/portmap
 	github.com/go-task/task/v3/cmd/task
+	go.etcd.io/etcd/etcdctl/v3
 	honnef.co/go/tools/cmd/staticcheck
+	k8s.io/kubernetes/cmd/kubectl
 )

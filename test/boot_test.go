@@ -92,9 +92,7 @@ type memberStatus struct {
 // testTellsTheTruth compares the lab's own state with what kubectl and etcdctl
 // learn by other ways.
 func testTellsTheTruth(t *testing.T, lab *harness.Lab) {
-	t.Run("Raft", func(t *testing.T) { testRaftFacts(t, lab.With(t)) })
-	t.Run("Nodes", func(t *testing.T) { testNodeFacts(t, lab.With(t)) })
-	t.Run("Pods", func(t *testing.T) { testPodFacts(t, lab.With(t)) })
+	together(t, lab, part{"Raft", testRaftFacts}, part{"Nodes", testNodeFacts}, part{"Pods", testPodFacts})
 }
 
 func testRaftFacts(t *testing.T, lab *harness.Lab) {

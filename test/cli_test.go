@@ -23,6 +23,7 @@ var listed = regexp.MustCompile(`(?m)^  ([a-z-]+) {2,}(\S.*)$`)
 // TestHelp walks through all commands: each says what it does, how it is used,
 // and what each flag is for.
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	lab := cli(t)
 	seen := 0
 	var walk func(path []string)

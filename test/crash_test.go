@@ -76,6 +76,7 @@ func crashes(many, few int) int {
 // Each time the kernel has to take everything else down, and in the end the
 // lab still boots.
 func TestSupervisorCrash(t *testing.T) {
+	t.Parallel()
 	random := seed(t)
 	lab := harness.Up(t, harness.Opts{ControlPlanes: 1, Workers: 1})
 	lab.Kubectl("create", "configmap", "kept")
@@ -123,6 +124,7 @@ func testNoDebris(t *testing.T, lab *harness.Lab) {
 
 // TestLabInitCrash kills lab init: the supervisor has to say so and end.
 func TestLabInitCrash(t *testing.T) {
+	t.Parallel()
 	random := seed(t)
 	lab := harness.Up(t, harness.Opts{ControlPlanes: 1, Workers: 1})
 	lab.Down()
@@ -170,6 +172,7 @@ func TestLabInitCrash(t *testing.T) {
 // TestInterruptedUp presses Ctrl-C while the lab boots: in steps of the boot,
 // and at random instants of its first half second.
 func TestInterruptedUp(t *testing.T) {
+	t.Parallel()
 	const early = 500 * time.Millisecond
 	random := seed(t)
 	for range crashes(4, 1) {

@@ -17,21 +17,54 @@ func testComesBack(t *testing.T, lab *harness.Lab) {
 	lab.Kubectl("create", "configmap", "kept", "--from-literal=key=value")
 	for _, c := range []struct {
 		name string
-		stop func(*harness.Lab)
+		stop func(*testing.T, *harness.Lab)
+		back func(t *testing.T, lab *harness.Lab, before *state.World, w1 map[string]string)
 	}{
-		{"AfterDown", (*harness.Lab).Down},
-		{"AfterTheSupervisorWasKilled", (*harness.Lab).KillSupervisor},
+		{"AfterDown", func(_ *testing.T, lab *harness.Lab) { lab.Down() }, testSameCredentials},
+		{"AfterTheSupervisorWasKilledInFaults", killInFaults, testUnbroken},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sub := lab.With(t)
 			before := sub.Await("the workload to be ready", deployed)
-			kubeconfig := sub.Must("kubeconfig")
-			c.stop(sub)
+			kubeconfig, w1 := sub.Must("kubeconfig"), credentials(t, before, "w1")
+			c.stop(t, sub)
 			sub.Refused([]string{"status"}, "not running", "workbench up")
 			sub.Refused([]string{"kubectl", "get", "nodes"})
 			sub.Must("up", "--detach") // without flags: the shape is the saved one
 			testCameBack(t, sub, before, kubeconfig)
+			c.back(t, sub, before, w1)
 		})
+	}
+}
+
+// killInFaults kills the supervisor of a lab that is broken in all ways that last.
+func killInFaults(t *testing.T, lab *harness.Lab) {
+	broken(t, lab, "partition", "c1/c2,c3")
+	broken(t, lab, "delay", "w1", "50ms")
+	broken(t, lab, "squeeze", "w1", "cpu", "0.5")
+	broken(t, lab, "freeze", "c1/kube-scheduler")
+	broken(t, lab, "cert-expire", "w1/kube-proxy")
+	broken(t, lab, "cordon", "w2")
+	lab.KillSupervisor()
+}
+
+func testSameCredentials(t *testing.T, lab *harness.Lab, _ *state.World, w1 map[string]string) {
+	same(t, "w1", w1, credentials(t, lab.World(), "w1"))
+}
+
+// testUnbroken holds that nothing is broken after the next up.
+func testUnbroken(t *testing.T, lab *harness.Lab, before *state.World, w1 map[string]string) {
+	w := lab.Await("w2 to be uncordoned", func(w *state.World) bool {
+		n := w.Kube.Nodes["w2"]
+		return n != nil && !n.Unschedulable && ready(w, "w2")
+	})
+	same(t, "w1", w1, credentials(t, w, "w1"))
+	if len(w.Faults.Active)+len(w.Faults.Links) > 0 || w.Topology.Name != before.Topology.Name {
+		t.Errorf("faults outlived the supervisor: %+v, %+v", w.Faults.Active, w.Faults.Links)
+	}
+	tablesOf(t, w) // of none of which a fault may be
+	if out := lab.Kubectl("get", "node", "w2", "-o", "jsonpath={.metadata.annotations}"); strings.Contains(out, "cordoned-by-fault") {
+		t.Errorf("the mark of the cordon is left: %s", out)
 	}
 }
 
@@ -93,6 +126,7 @@ func renewed(w, before *state.World) bool {
 
 // TestTwoLabs runs two labs in one state directory.
 func TestTwoLabs(t *testing.T) {
+	t.Parallel()
 	one := harness.Up(t, harness.Opts{ControlPlanes: 1, Workers: 1, Name: "one"})
 	two := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 1, Name: "two", State: one.State})
 	two.Boot()
@@ -123,6 +157,7 @@ func TestTwoLabs(t *testing.T) {
 // runs and when it is down, and about what is on disk. The lab does without a
 // packet filter.
 func TestAttachAndRefuse(t *testing.T) {
+	t.Parallel()
 	lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 1})
 	lab.Must("up", "--detach", "-f", labFile(t, withoutFilter))
 	whole(lab)

@@ -158,6 +158,7 @@ func testPause(t *testing.T, lab *harness.Lab) {
 	before := lab.World()
 	leader := before.Raft.Leader()
 	lab.Must("node", "pause", leader, "--yes")
+	lab.Must("node", "pause", "w3", "--yes")
 	w := lab.Await("a leader that is not frozen", func(w *state.World) bool {
 		l := w.Raft.Leader()
 		return l != "" && w.Raft.Members[l].Term > before.Raft.Members[leader].Term
@@ -170,7 +171,6 @@ func testPause(t *testing.T, lab *harness.Lab) {
 	}
 	lab.Refused([]string{"component", "kill", leader + "/etcd", "--yes"}, "paused", "node resume "+leader)
 	lab.Refused([]string{"node", "stop", leader, "--yes"}, "paused", "node resume "+leader)
-	lab.Must("node", "pause", "w3", "--yes")
 	lab.Await("w3 to be NotReady", func(w *state.World) bool { return w.Kube.Nodes["w3"].Ready == "Unknown" })
 	lab.Must("node", "resume", "w3")
 	lab.Must("node", "resume", leader)

@@ -25,49 +25,39 @@ func TestFaults(t *testing.T) {
 	lab := harness.Up(t, harness.Opts{ControlPlanes: 3, Workers: 2})
 	lab.Apply(faultWorkload)
 	lab.Await("the workload to be ready", func(w *state.World) bool { return allReady(w, "target", 2) && allReady(w, "toolbox", 2) })
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, *harness.Lab)
-	}{
-		{"Refusals", testFaultRefusals},
-		{"Cut", testCut},
-		{"LossDelayRate", testBadLink},
-		{"ComposeAndUnwind", testComposition},
-		{"PartitionOfTheLeader", testPartition},
-		{"NodeComesBackIntoItsFaults", testRestartInFaults},
-		{"Processes", testProcessFaults},
-		{"FrozenAgain", testFrozenAgain},
-		{"Certificates", testCertificates},
-		{"Squeeze", testSqueeze},
-		{"DiskFull", testDiskFull},
-		{"Pods", testPodFaults},
-		{"Leases", testLeases},
-		{"EtcdOperations", testEtcdOperations},
-		{"EtcdDisks", testEtcdDisks},
-		{"NodesComeAndGo", testNodesComeAndGo},
-		{"EtcdRestore", testEtcdRestore},
-		{"WithoutTheAPI", testHealWithoutAPI},
-		{"Scenarios", testScenarios},
-		{"Campaign", testCampaign},
-		{"SupervisorKilled", testSupervisorKilledInFaults},
+	for _, parts := range [][]part{
+		{{"Refusals", testFaultRefusals}},
+		{{"Cut", testCut}},
+		{{"LossDelayRate", testBadLink}},
+		{{"ComposeAndUnwind", testComposition}},
+		{{"PartitionOfTheLeader", testPartition}},
+		{{"NodeComesBackIntoItsFaults", testRestartInFaults}},
+		{{"Processes", testProcessFaults}},
+		{{"Certificates", testCertificates}},
+		{{"Squeeze", testSqueeze}},
+		{{"DiskFull", testDiskFull}, {"Pods", testPodFaults}, {"FrozenAgain", testFrozenAgain}},
+		{{"Leases", testLeases}},
+		{{"EtcdOperations", testEtcdOperations}},
+		{{"EtcdDisks", testEtcdDisks}},
+		{{"NodesComeAndGo", testNodesComeAndGo}},
+		{{"EtcdRestore", testEtcdRestore}},
+		{{"WithoutTheAPI", testHealWithoutAPI}},
+		{{"Scenarios", testScenarios}},
+		{{"Campaign", testCampaign}},
 	} {
-		ok := t.Run(part.name, func(t *testing.T) {
-			sub := lab.With(t)
-			before := tablesOf(t, whole(sub))
-			part.run(t, sub)
-			sub.Must("heal", "--all")
-			w := whole(sub)
-			if len(w.Faults.Active) > 0 || len(w.Faults.Links) > 0 {
-				t.Errorf("after the heal there are %d faults and %d links that are not whole", len(w.Faults.Active), len(w.Faults.Links))
-			}
-			for node, text := range tablesOf(t, w) {
-				if part.name != "SupervisorKilled" && w.Nodes[node].PID == before[node].pid && text.rules != before[node].rules {
-					t.Errorf("rules of %s before\n%s\nafter\n%s", node, before[node].rules, text.rules)
-				}
-			}
-		})
-		if !ok {
+		before := tablesOf(t, whole(lab))
+		if !together(t, lab, parts...) {
 			break
+		}
+		lab.Must("heal", "--all")
+		w := whole(lab)
+		if len(w.Faults.Active) > 0 || len(w.Faults.Links) > 0 {
+			t.Fatalf("after %s and the heal there are %d faults and %d links that are not whole", parts[0].name, len(w.Faults.Active), len(w.Faults.Links))
+		}
+		for node, text := range tablesOf(t, w) {
+			if w.Nodes[node].PID == before[node].pid && text.rules != before[node].rules {
+				t.Fatalf("%s: rules of %s before\n%s\nafter\n%s", parts[0].name, node, before[node].rules, text.rules)
+			}
 		}
 	}
 }
@@ -443,13 +433,11 @@ func testSqueeze(t *testing.T, lab *harness.Lab) {
 	}
 }
 
+// testPodFaults ends containers on w1.
 func testPodFaults(t *testing.T, lab *harness.Lab) {
 	for _, kind := range []string{"pod-kill", "pod-oom"} {
-		w := lab.Await("the target to be ready", func(w *state.World) bool { return allReady(w, "target", 2) })
-		var pod *event.KubePod
-		for _, p := range podsOf(w, "target") {
-			pod = p
-		}
+		w := lab.Await("the target to be ready", func(w *state.World) bool { p := podOn(w, "target", "w1"); return p != nil && p.Ready })
+		pod := podOn(w, "target", "w1")
 		restarts := pod.Containers[0].Restarts
 		broken(t, lab, kind, pod.Key())
 		lab.Await("the kubelet to start the container again", func(w *state.World) bool {
@@ -486,30 +474,4 @@ func testHealWithoutAPI(t *testing.T, lab *harness.Lab) {
 	broken(t, lab, "outside", "c*", "--yes")
 	lab.Must("heal", "--all")
 	lab.Eventually("the API answers again", "kubectl", "get", "--raw", "/readyz")
-}
-
-// testSupervisorKilledInFaults holds that nothing is broken after the next up.
-func testSupervisorKilledInFaults(t *testing.T, lab *harness.Lab) {
-	before := lab.World()
-	broken(t, lab, "partition", "c1/c2,c3")
-	broken(t, lab, "delay", "w1", "50ms")
-	broken(t, lab, "squeeze", "w1", "cpu", "0.5")
-	broken(t, lab, "freeze", "c1/kube-scheduler")
-	expired := credentials(t, before, "w1")
-	broken(t, lab, "cert-expire", "w1/kube-proxy")
-	broken(t, lab, "cordon", "w2")
-	lab.KillSupervisor()
-	lab.AssertNothingRuns()
-	lab.Must("up", "--detach")
-	w := lab.Await("w2 to be uncordoned", func(w *state.World) bool {
-		n := w.Kube.Nodes["w2"]
-		return n != nil && !n.Unschedulable && ready(w, "w2")
-	})
-	same(t, "w1", expired, credentials(t, w, "w1"))
-	if len(w.Faults.Active) > 0 || w.Topology.Name != before.Topology.Name {
-		t.Errorf("faults outlived the supervisor: %+v", w.Faults.Active)
-	}
-	if out := lab.Kubectl("get", "node", "w2", "-o", "jsonpath={.metadata.annotations}"); strings.Contains(out, "cordoned-by-fault") {
-		t.Errorf("the mark of the cordon is left: %s", out)
-	}
 }

@@ -74,8 +74,9 @@ spec:
 
 // TestLabFile boots a lab from a file and finds in the cluster what it asks for.
 func TestLabFile(t *testing.T) {
-	lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 2})
+	t.Parallel()
 	pulls := newRegistries(t)
+	lab := harness.New(t, harness.Opts{ControlPlanes: 1, Workers: 2, Env: pulls.env})
 	lab.Must("up", "--detach", "-f", labFile(t, strings.NewReplacer("UPSTREAM", outside(t), "AUTHORITY", pulls.inFile()).Replace(everything)))
 	w := whole(lab)
 	if w.Topology.Profile != "kubernetes" || w.Topology.ServiceCIDR != "10.101.0.0/20" || w.Nodes["c1"].IP != "10.20.0.11" {
@@ -115,20 +116,15 @@ func TestLabFile(t *testing.T) {
 	testSecondProfile(t, lab)
 	testProxy(t, lab)
 	testScenes(t, lab)
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, *harness.Lab)
-	}{
-		{"ResolvesNamesOutside", testOutsideNames},
-		{"DoesWhatAKubeletDoes", testKubelet},
-		{"RunsStaticPods", testStaticPods},
-		{"KeepsVolumes", testStorage},
-		{"KeepsConnectionsToASlowAPI", testSlowAPI},
-		{"LoadsAndPullsImages", func(t *testing.T, lab *harness.Lab) { testImages(t, lab, pulls) }},
-		{"EvictsForMemory", testMemoryPressure},
-		{"LeavesNothingOfImages", testNoImageIsLeft},
+	for _, parts := range [][]part{
+		{{"LoadsAndPullsImages", func(t *testing.T, lab *harness.Lab) { testImages(t, lab, pulls) }}},
+		{{"ResolvesNamesOutside", testOutsideNames}, {"DoesWhatAKubeletDoes", testKubelet}, {"RunsStaticPods", testStaticPods}},
+		{{"KeepsVolumes", testStorage}},
+		{{"KeepsConnectionsToASlowAPI", testSlowAPI}},
+		{{"EvictsForMemory", testMemoryPressure}},
+		{{"LeavesNothingOfImages", testNoImageIsLeft}},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.run(t, lab.With(t)) })
+		together(t, lab, parts...)
 	}
 }
 

@@ -2,12 +2,16 @@
 // kubelets, real containers. Every test ends by asserting that no process,
 // namespace, mount, control group or listener is left.
 //
-// Tests run one after another, and those that can share a lab are subtests of
-// one: booting is what takes the time. Beside each other they would be quicker, but
-// what they hold of delays, leases and the pulse is true of a machine with room only.
+// Tests that can share a lab are subtests of one: booting is what takes the time.
+// Those subtests that do not touch each other run at the same time. The great tests
+// have the machine for themselves, but for what takes idle time only (test/beside):
+// what they hold of delays, leases and the pulse is true of a machine with room. The
+// small ones, of labs that boot and end, and that of a lab file, run beside each other.
 package test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"workbench/cluster/event"
@@ -15,42 +19,52 @@ import (
 	"workbench/test/harness"
 )
 
+// part is a part of a test of one lab.
+type part struct {
+	name string
+	run  func(*testing.T, *harness.Lab)
+}
+
+// together runs parts that do not touch each other at the same time, and says
+// whether all have passed.
+func together(t *testing.T, lab *harness.Lab, parts ...part) bool {
+	t.Helper()
+	var all sync.WaitGroup
+	var failed atomic.Bool
+	for _, p := range parts {
+		all.Go(func() {
+			if !t.Run(p.name, func(t *testing.T) { p.run(t, lab.With(t)) }) {
+				failed.Store(true)
+			}
+		})
+	}
+	all.Wait()
+	return !failed.Load()
+}
+
 // TestLab takes the default lab through a day of its life.
 func TestLab(t *testing.T) {
 	lab := harness.Up(t, harness.Opts{})
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, *harness.Lab)
-	}{
-		{"Boots", testBoots},
-		{"RunsPods", testRunsPods},
-		{"ResolvesNames", testDNS},
-		{"IsACloud", testCloud},
-		{"TracesACommand", testTraces},
-		{"ServesMetrics", testMetrics},
-		{"Schedules", testSchedules},
-		{"TakesThePulse", testPulse},
-		{"SeesRaft", testRaft},
-		{"TellsTheTruth", testTellsTheTruth},
-		{"WatchesEveryChange", testWatch},
-		{"RefusesWhatCannotBe", testRefusals},
-		{"ShowsProxyRules", testProxy},
-		{"SurvivesTheLossOfTheLeader", testLeaderLoss},
-		{"SurvivesTheLossOfAWorker", testWorkerLoss},
-		{"Records", testRecords},
-		{"Rewinds", testRewinds},
-		{"PausesNodes", testPause},
-		{"StopsNodesInOrder", testOrderlyStop},
-		{"KillsAndRestartsComponents", testComponents},
-		{"SurvivesAKubelet", testKubeletLoss},
-		{"ComesBackFromDisk", testComesBack},
+	for _, parts := range [][]part{
+		{{"Boots", testBoots}},
+		{{"RunsPods", testRunsPods}},
+		{{"ResolvesNames", testDNS}, {"TracesACommand", testTraces}},
+		{{"IsACloud", testCloud}, {"ServesMetrics", testMetrics}},
+		{{"Schedules", testSchedules}, {"ShowsProxyRules", testProxy}},
+		{{"TakesThePulse", testPulse}},
+		{{"SeesRaft", testRaft}},
+		{{"TellsTheTruth", testTellsTheTruth}, {"RefusesWhatCannotBe", testRefusals}},
+		{{"WatchesEveryChange", testWatch}},
+		{{"SurvivesTheLossOfTheLeader", testLeaderLoss}},
+		{{"SurvivesTheLossOfAWorker", testWorkerLoss}},
+		{{"Records", testRecords}, {"Rewinds", testRewinds}},
+		{{"PausesNodes", testPause}},
+		{{"StopsNodesInOrder", testOrderlyStop}},
+		{{"KillsAndRestartsComponents", testComponents}, {"SurvivesAKubelet", testKubeletLoss}},
+		{{"ComesBackFromDisk", testComesBack}},
 	} {
-		ok := t.Run(part.name, func(t *testing.T) {
-			sub := lab.With(t)
-			whole(sub)
-			part.run(t, sub)
-		})
-		if !ok {
+		whole(lab)
+		if !together(t, lab, parts...) {
 			break // what follows would fail of the same
 		}
 	}

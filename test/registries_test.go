@@ -46,10 +46,11 @@ type registries struct {
 	certificate tls.Certificate
 	proxy       proxy.Forwarder
 	behind      http.Handler
+	// env is the environment of the lab's supervisor: it is to use the proxy, but not
+	// for what the other tests expect not to be found.
+	env []string
 }
 
-// newRegistries also makes the environment of the lab's supervisor: it is to use the
-// proxy, but not for what the other tests expect not to be found.
 func newRegistries(t *testing.T) *registries {
 	t.Helper()
 	r := &registries{behind: registry.New(t)}
@@ -61,8 +62,7 @@ func newRegistries(t *testing.T) *registries {
 	r.proxy.TLS = behind.Listener.Addr().String()
 	server := httptest.NewServer(&r.proxy)
 	t.Cleanup(server.Close)
-	t.Setenv("HTTPS_PROXY", server.URL)
-	t.Setenv("NO_PROXY", "registry.invalid")
+	r.env = []string{"HTTPS_PROXY=" + server.URL, "NO_PROXY=registry.invalid"}
 	return r
 }
 

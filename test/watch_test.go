@@ -20,11 +20,9 @@ import (
 func testWatch(t *testing.T, lab *harness.Lab) {
 	lab.Kubectl("create", "namespace", "watched")
 	t.Cleanup(func() { lab.Kubectl("delete", "namespace", "watched", "--wait=false") })
-	t.Run("Scale", func(t *testing.T) { testScaleChain(t, lab.With(t)) })
-	t.Run("CustomResources", func(t *testing.T) { testCustomResource(t, lab.With(t)) })
-	t.Run("Failover", func(t *testing.T) { testWatchFailover(t, lab.With(t)) })
-	t.Run("Compaction", func(t *testing.T) { testWatchCompaction(t, lab.With(t)) })
-	t.Run("Secrets", func(t *testing.T) { testSecretsStay(t, lab.With(t)) })
+	together(t, lab, part{"Scale", testScaleChain}, part{"CustomResources", testCustomResource}, part{"Secrets", testSecretsStay})
+	together(t, lab, part{"Failover", testWatchFailover})
+	together(t, lab, part{"Compaction", testWatchCompaction})
 }
 
 // object is what the test reads of an object.

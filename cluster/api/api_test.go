@@ -262,6 +262,9 @@ func TestNotRunning(t *testing.T) {
 	if _, err := client.World(t.Context()); !errors.Is(err, api.ErrNotRunning) {
 		t.Errorf("without a socket: %v", err)
 	}
+	if err := client.Ping(t.Context()); !errors.Is(err, api.ErrNotRunning) {
+		t.Errorf("a ping without a socket: %v", err)
+	}
 	listener, err := api.Listen(path)
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +281,9 @@ func TestNotRunning(t *testing.T) {
 	}
 	serve(t, path) // which does not disturb the next one
 	if _, err := client.World(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := client.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -89,6 +89,12 @@ func (c *Client) World(ctx context.Context) (*state.World, error) {
 	return w, nil
 }
 
+// Ping returns nil when the supervisor answers. A world costs more, the more has
+// happened in the lab.
+func (c *Client) Ping(ctx context.Context) error {
+	return c.Range(ctx, 0, 0, func([]event.Event) {})
+}
+
 // Follow calls emit with every event after a sequence number, in order, until
 // ctx ends or the supervisor does. Batches are as large as what has arrived.
 func (c *Client) Follow(ctx context.Context, after uint64, emit func([]event.Event)) error {

@@ -1,12 +1,9 @@
-// Package component holds the entry points of the control plane's components:
+// Package component holds the entry points of Kubernetes' control plane:
 // upstream's own commands, run unmodified, each in a process of its own, with
 // taps where upstream leaves a hook. Arguments come from package plan.
 package component
 
 import (
-	"fmt"
-	"os"
-
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
@@ -14,17 +11,15 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"  // build information metric
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	metricsserver "sigs.k8s.io/metrics-server/cmd/metrics-server/app"
-)
 
-// Role is the main function of a component; it returns the exit code.
-type Role func(args []string) int
+	"workbench/runtime/role"
+)
 
 // Roles are the control plane's components by name, and metrics-server, which runs
 // in a pod.
-func Roles() map[string]Role {
-	return map[string]Role{
+func Roles() map[string]role.Main {
+	return map[string]role.Main{
 		"cloud-controller-manager": cloudControllerManagerMain,
-		"etcd":                     etcdMain,
 		"kube-apiserver":           apiserverMain,
 		"kube-controller-manager":  controllerManagerMain,
 		"kube-scheduler":           schedulerMain,
@@ -42,12 +37,4 @@ func metricsServerMain(args []string) int {
 	cmd := metricsserver.NewMetricsServerCommand(genericapiserver.SetupSignalHandler())
 	cmd.SetArgs(args)
 	return cli.Run(cmd)
-}
-
-func etcdMain(args []string) int {
-	if err := runEtcd(args); err != nil {
-		fmt.Fprintf(os.Stderr, "etcd: %v\n", err)
-		return 1
-	}
-	return 0
 }

@@ -114,7 +114,7 @@ func overloaded(err error) bool {
 
 // metricsServer is what metrics-server runs with.
 func (s *Supervisor) metricsServer() (addon.Metrics, error) {
-	m := addon.Metrics{Image: image.MetricsServer, Program: image.WorkbenchProgram}
+	m := addon.Metrics{Image: image.MetricsServer, Program: image.KubeProgram}
 	for file, to := range map[string]*[]byte{"ca.crt": &m.CA, pki.MetricsServer + ".crt": &m.Cert, pki.MetricsServer + ".key": &m.Key} {
 		raw, err := os.ReadFile(filepath.Join(s.place.PKI(), file))
 		if err != nil {

@@ -64,8 +64,11 @@ func (s *Supervisor) openForward(r api.ForwardRequest) (api.Forward, error) {
 	if err != nil {
 		return api.Forward{}, errors.Join(fmt.Errorf("open %s: %w", r.Service, err), listener.Close())
 	}
-	var ctx context.Context
-	ctx, f.end = context.WithCancel(s.background)
+	ctx, cancel := context.WithCancel(s.background)
+	f.end = func() {
+		cancel()
+		_ = listener.Close() // as the balancer does, but before whoever asked is told
+	}
 	s.sources.Go(func() {
 		if err := b.Run(ctx); err != nil {
 			s.log.Error("forward to a Service", "service", f.Namespace+"/"+f.Service, "cause", err)

@@ -61,13 +61,6 @@ func (s *Supervisor) step(ctx context.Context, step plan.Step) error {
 	return fmt.Errorf("unknown kind of step %q", step.Kind)
 }
 
-// roles are the names of the workbench binary in a node, and those of the
-// agent.
-var (
-	roles      = []string{"etcd", "kube-apiserver", "kube-controller-manager", "cloud-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy", "kubectl", "etcdctl"}
-	agentRoles = []string{"api-balancer"}
-)
-
 // makeRoots lays out what nodes execute and the directories of their roots.
 func (s *Supervisor) makeRoots(ctx context.Context) error {
 	dir, err := programs.Install(s.place.Programs())
@@ -75,11 +68,7 @@ func (s *Supervisor) makeRoots(ctx context.Context) error {
 		return err
 	}
 	s.agent = filepath.Join(s.place.Bin(), programs.Agent)
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find the workbench binary: %w", err)
-	}
-	if err := s.makeBin(self, dir); err != nil {
+	if err := s.makeBin(dir); err != nil {
 		return fmt.Errorf("lay out programs of nodes: %w", err)
 	}
 	var all errgroup.Group
@@ -94,25 +83,22 @@ func (s *Supervisor) makeRoots(ctx context.Context) error {
 	return all.Wait()
 }
 
-func (s *Supervisor) makeBin(self, programDir string) error {
+// makeBin gives nodes the programs under dir, and what they know them by.
+func (s *Supervisor) makeBin(dir string) error {
 	bin, cni := s.place.Bin(), s.place.CNI()
 	var errs []error
 	for _, dir := range []string{bin, cni} {
 		errs = append(errs, os.RemoveAll(dir), os.MkdirAll(dir, 0o755))
 	}
-	errs = append(errs,
-		linkOrCopy(self, filepath.Join(bin, "workbench")),
-		linkOrCopy(filepath.Join(programDir, programs.Agent), filepath.Join(bin, programs.Agent)),
-		linkOrCopy(filepath.Join(programDir, programs.Shim), filepath.Join(bin, programs.Shim)),
-	)
-	for _, role := range roles {
-		errs = append(errs, os.Symlink("workbench", filepath.Join(bin, role)))
-	}
-	for _, role := range agentRoles {
-		errs = append(errs, os.Symlink(programs.Agent, filepath.Join(bin, role)))
-	}
-	for _, plugin := range programs.CNI() {
-		errs = append(errs, linkOrCopy(filepath.Join(programDir, plugin), filepath.Join(cni, plugin)))
+	for _, p := range programs.All() {
+		into := bin
+		if p.CNI {
+			into = cni
+		}
+		errs = append(errs, linkOrCopy(filepath.Join(dir, p.Name), filepath.Join(into, p.Name)))
+		for _, name := range p.Components {
+			errs = append(errs, os.Symlink(p.Name, filepath.Join(into, name)))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -19,7 +19,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,6 +36,7 @@ import (
 	"workbench/runtime/cgroup"
 	"workbench/runtime/fabric"
 	"workbench/runtime/image/store"
+	"workbench/runtime/memory"
 	"workbench/runtime/namespace"
 )
 
@@ -226,10 +226,6 @@ func (s *Supervisor) serve() (stop func(), err error) {
 	}, nil
 }
 
-// restGC is GOGC once the lab runs, in percent: what the supervisor keeps is little
-// and what it throws away is less, so that memory is dearer than collecting it.
-const restGC = 40
-
 // live boots the lab and keeps it until ctx ends or lab init dies.
 func (s *Supervisor) live(ctx context.Context) error {
 	s.rec.Emit(s.current().Topology)
@@ -250,8 +246,7 @@ func (s *Supervisor) live(ctx context.Context) error {
 	for _, n := range s.current().Nodes {
 		s.settle(n.Name)
 	}
-	debug.SetGCPercent(restGC)
-	debug.FreeOSMemory() // unpacking images and certificates took much that is not needed again
+	memory.Settle() // unpacking images, programs and certificates took much that is not needed again
 	s.rec.Emit(event.LabPhase{Phase: event.Running, Detail: fmt.Sprintf("all nodes Ready after %.1f s", time.Since(began).Seconds())})
 	s.sources.Go(func() { s.beginScene(ctx) })
 	select {

@@ -28,8 +28,8 @@ type Config struct {
 	Client     *api.Client
 	Kubeconfig string   // the lab's
 	Args       []string // the command and its arguments
-	// Self is the workbench's own program: the command's kubectl.
-	Self string
+	// Kubectl is the file of the workbench's own: the command's kubectl.
+	Kubectl string
 	// Timeout is how long to wait, after the command, for its pods.
 	Timeout time.Duration
 
@@ -131,7 +131,7 @@ func (c Config) command(p *proxy) (cmd *exec.Cmd, clean func(), err error) {
 	}
 	clean = func() { _ = os.RemoveAll(dir) }
 	file, bin := filepath.Join(dir, "kubeconfig"), filepath.Join(dir, "bin")
-	if err := errors.Join(os.WriteFile(file, p.kube, 0o600), os.Mkdir(bin, 0o700), os.Symlink(c.Self, filepath.Join(bin, "kubectl"))); err != nil {
+	if err := errors.Join(os.WriteFile(file, p.kube, 0o600), os.Mkdir(bin, 0o700), os.Symlink(c.Kubectl, filepath.Join(bin, "kubectl"))); err != nil {
 		clean()
 		return nil, nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
 	"workbench/cluster/state"
+	"workbench/runtime/memory"
 	"workbench/runtime/priority"
 	"workbench/ui"
 )
@@ -105,11 +106,15 @@ func attach(ctx context.Context, client *api.Client, place layout.Lab, f *upFlag
 // appGC is GOGC for the app, in percent.
 const appGC = 40
 
+// appStarted is when the app has drawn its first frames, on a slow machine too.
+const appStarted = 5 * time.Second
+
 // openApp runs the app. One processor is enough for it: with more, the runtime
 // wakes threads for each event that one is done with before they run.
 func openApp(ctx context.Context, cfg ui.Config) (ui.Quit, error) {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(appGC)
+	time.AfterFunc(appStarted, memory.Release)
 	_ = priority.Set(priority.Observer) // who may not draws when it is its turn
 	return ui.Run(ctx, cfg)
 }

@@ -17,6 +17,7 @@ import (
 	"workbench/cluster/api"
 	"workbench/cluster/layout"
 	"workbench/cluster/state"
+	"workbench/runtime/programs"
 )
 
 // options are the global flags.
@@ -98,7 +99,7 @@ Docker, and shows its insides live while you kill, freeze and restart parts of i
 	root.AddCommand(
 		upCommand(o), downCommand(o), attachCommand(o), statusCommand(o), listCommand(o), eventsCommand(o), recordCommand(o), replayCommand(), logsCommand(o),
 		nodeCommand(o), componentCommand(o), etcdCommand(o), sceneCommand(o), imageCommand(o), bundleCommand(o), faultCommand(o), healCommand(o), scenarioCommand(o), campaignCommand(o), reportCommand(o), proxyCommand(o), traceCommand(o), openCommand(o), pulseCommand(o), kubeconfigCommand(o), planCommand(o), doctorCommand(o), demoCommand(o),
-		schemaCommand(), versionCommand(), supervisorCommand(o), passCommand(o, "kubectl"), passCommand(o, "etcdctl"),
+		schemaCommand(), versionCommand(), supervisorCommand(o), passCommand(o, programs.Kubectl), passCommand(o, programs.Etcdctl),
 	)
 	root.SetArgs(args)
 	return root.ExecuteContext(context.Background())

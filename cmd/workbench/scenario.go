@@ -16,6 +16,7 @@ import (
 	"workbench/cluster/layout"
 	"workbench/cluster/scenario"
 	"workbench/cluster/scenario/runner"
+	"workbench/runtime/programs"
 )
 
 func scenarioCommand(o *options) *cobra.Command {
@@ -115,13 +116,12 @@ func runScenario(cmd *cobra.Command, o *options, s scenario.Scenario, how schedu
 // kubectlOf runs the embedded kubectl as a child, pointed at a lab.
 func kubectlOf(place layout.Lab) func(ctx context.Context, stdin string, args ...string) error {
 	return func(ctx context.Context, stdin string, args ...string) error {
-		self, err := os.Executable()
+		file, err := toolOf(place, programs.Kubectl)
 		if err != nil {
-			return fmt.Errorf("run kubectl: %w", err)
+			return err
 		}
 		var said bytes.Buffer
-		cmd := exec.CommandContext(ctx, self, args...)
-		cmd.Args = append([]string{"kubectl"}, args...)
+		cmd := exec.CommandContext(ctx, file, args...)
 		cmd.Env = append(os.Environ(), "KUBECONFIG="+place.Kubeconfig())
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &said, &said
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ctrl+c is for this process to act on

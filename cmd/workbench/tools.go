@@ -6,43 +6,20 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"go.etcd.io/etcd/etcdctl/v3/ctlv3"
 	"golang.org/x/sys/unix"
-	_ "k8s.io/client-go/plugin/pkg/client/auth" // authentication plugins of kubeconfigs
-	"k8s.io/component-base/cli"
-	"k8s.io/component-base/logs"
-	kubectl "k8s.io/kubectl/pkg/cmd"
-	"k8s.io/kubectl/pkg/cmd/util"
 
 	"workbench/cluster/api"
 	"workbench/cluster/event"
 	"workbench/cluster/layout"
 	"workbench/cluster/spec"
+	"workbench/runtime/programs"
 )
-
-// kubectlMain is kubectl, as k8s.io/kubernetes/cmd/kubectl runs it.
-func kubectlMain(args []string) int {
-	os.Args = append([]string{"kubectl"}, args...) // read by kubectl for plugins and verbosity
-	if _, err := logs.GlogSetter(kubectl.GetLogVerbosity(os.Args)); err != nil {
-		fmt.Fprintf(os.Stderr, "kubectl: set verbosity: %v\n", err)
-	}
-	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
-		util.CheckErr(err)
-	}
-	return 0
-}
-
-// etcdctlMain is etcdctl, as go.etcd.io/etcd/etcdctl runs it.
-func etcdctlMain(args []string) int {
-	os.Args = append([]string{"etcdctl"}, args...)
-	ctlv3.MustStart()
-	return 0
-}
 
 // passCommand runs kubectl or etcdctl pointed at the lab. All arguments are
 // the tool's own, but for the global flags in front of them.
@@ -64,13 +41,13 @@ func passCommand(o *options, tool string) *cobra.Command {
 			if _, err := os.Stat(place.Kubeconfig()); errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("no lab %s; start it with: workbench up", place.Name)
 			}
-			if _, err := api.NewClient(place.Socket()).World(cmd.Context()); errors.Is(err, api.ErrNotRunning) {
+			if err := api.NewClient(place.Socket()).Ping(cmd.Context()); errors.Is(err, api.ErrNotRunning) {
 				fmt.Fprintf(os.Stderr, "workbench: lab %s: %v\n", place.Name, err) // some commands need no cluster
 			}
-			if tool == "etcdctl" {
+			if tool == programs.Etcdctl {
 				return execEtcdctl(o, place, args)
 			}
-			return execTool(tool, args, "KUBECONFIG="+place.Kubeconfig())
+			return execTool(place, tool, args, "KUBECONFIG="+place.Kubeconfig())
 		},
 	}
 }
@@ -104,13 +81,22 @@ func ownFlags(cmd *cobra.Command, o *options, args []string, place *layout.Lab) 
 	return args, err
 }
 
-// execTool becomes the tool.
-func execTool(tool string, args []string, env ...string) error {
-	self, err := os.Executable()
+// toolOf is the file of a tool that the workbench carries.
+func toolOf(place layout.Lab, tool string) (string, error) {
+	dir, err := programs.Install(place.Programs())
 	if err != nil {
-		return fmt.Errorf("run %s: %w", tool, err)
+		return "", fmt.Errorf("run %s: %w", tool, err)
 	}
-	if err := syscall.Exec(self, append([]string{tool}, args...), append(os.Environ(), env...)); err != nil {
+	return filepath.Join(dir, tool), nil
+}
+
+// execTool becomes the tool.
+func execTool(place layout.Lab, tool string, args []string, env ...string) error {
+	file, err := toolOf(place, tool)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Exec(file, append([]string{tool}, args...), append(os.Environ(), env...)); err != nil {
 		return fmt.Errorf("run %s: %w", tool, err)
 	}
 	return nil
@@ -136,7 +122,7 @@ func execEtcdctl(o *options, place layout.Lab, args []string) error {
 		return fmt.Errorf("enter the lab's network: %w", err)
 	}
 	dir := place.PKI() + "/etcd"
-	return execTool("etcdctl", args,
+	return execTool(place, programs.Etcdctl, args,
 		"ETCDCTL_ENDPOINTS="+strings.Join(etcdEndpoints(saved.Lab), ","),
 		"ETCDCTL_CACERT="+dir+"/ca.crt", "ETCDCTL_CERT="+dir+"/admin.crt", "ETCDCTL_KEY="+dir+"/admin.key")
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"workbench/cluster/tracing"
+	"workbench/runtime/programs"
 	"workbench/ui/plain"
 )
 
@@ -48,15 +49,15 @@ code is the command's.`,
 			if err != nil {
 				return err
 			}
-			self, err := os.Executable()
+			kubectl, err := toolOf(place, programs.Kubectl)
 			if err != nil {
-				return fmt.Errorf("trace: %w", err)
+				return err
 			}
 			// While the command runs a signal is its own matter; afterwards it ends the wait.
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			cfg := tracing.Config{
-				Client: client, Kubeconfig: place.Kubeconfig(), Args: args, Self: self, Timeout: timeout,
+				Client: client, Kubeconfig: place.Kubeconfig(), Args: args, Kubectl: kubectl, Timeout: timeout,
 				Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
 			}
 			if output == "json" {

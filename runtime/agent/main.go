@@ -6,36 +6,20 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
 
 	"workbench/runtime/balancer"
 	"workbench/runtime/cgroup"
 	"workbench/runtime/namespace"
 	"workbench/runtime/node"
+	"workbench/runtime/role"
 )
 
-// The main goroutine keeps the main thread, so that namespaces entered by
-// other threads never leak into it and node.Init can fork from it.
-func init() { runtime.LockOSThread() }
-
 func main() {
-	roles := map[string]func() error{
-		namespace.LabInitRole:  namespace.LabInit,
-		namespace.NodeInitRole: node.Init,
-		cgroup.EaterRole:       cgroup.Eat,
-		balancer.Role:          func() error { return balancer.Main(os.Args[1:]) },
-	}
-	name := filepath.Base(os.Args[0])
-	role, ok := roles[name]
-	if !ok {
-		fmt.Fprintf(os.Stderr, "agent: %q is no role of it; the workbench starts it\n", name)
-		os.Exit(2)
-	}
-	if err := role(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		os.Exit(1)
-	}
+	os.Exit(role.Run(map[string]role.Main{
+		namespace.LabInitRole:  role.Of(func([]string) error { return namespace.LabInit() }),
+		namespace.NodeInitRole: role.Of(func([]string) error { return node.Init() }),
+		cgroup.EaterRole:       role.Of(func([]string) error { return cgroup.Eat() }),
+		balancer.Role:          role.Of(balancer.Main),
+	}))
 }

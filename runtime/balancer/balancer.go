@@ -27,7 +27,8 @@ type Config struct {
 	Dial     Dial
 	// Check says whether a backend serves; nil means that it accepts connections.
 	// An error cuts the backend's connections at once; one that is Unready or
-	// Silent only if there is a better backend to go to.
+	// Silent only if there is a better backend to go to, one that is Unreached
+	// only then or when it repeats.
 	Check func(ctx context.Context, backend string) error
 	Every time.Duration // between checks of one backend
 	Log   *slog.Logger
@@ -172,7 +173,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 func (b *Balancer) watch(ctx context.Context, one *backend) {
 	tick := time.NewTicker(b.cfg.Every)
 	defer tick.Stop()
-	silent := 0 // checks in a row
+	silent, unreached := 0, 0 // checks in a row
 	for {
 		err := b.check(ctx, one.address)
 		if ctx.Err() != nil {
@@ -181,12 +182,14 @@ func (b *Balancer) watch(ctx context.Context, one *backend) {
 		if was := one.healthy.Swap(err == nil); was != (err == nil) {
 			b.cfg.Log.Info("backend changed", "backend", one.address, "healthy", err == nil, "cause", err)
 		}
-		if errors.As(err, new(Silent)) {
-			silent++
-		} else {
+		silent, unreached = silent+1, unreached+1
+		if !errors.As(err, new(Silent)) {
 			silent = 0
 		}
-		if err != nil && b.hopeless(one, err, silent) {
+		if !errors.As(err, new(Unreached)) {
+			unreached = 0
+		}
+		if err != nil && (unreached >= gone || b.hopeless(one, err, silent)) {
 			one.cut()
 		}
 		select {
@@ -202,11 +205,15 @@ func (b *Balancer) watch(ctx context.Context, one *backend) {
 // a server that died.
 const patience = 2
 
+// gone is how many checks in a row have to find no way to a backend before its
+// connections are cut although there is no other.
+const gone = 3
+
 // hopeless tells whether a backend that failed its check should lose its
 // connections.
 func (b *Balancer) hopeless(one *backend, err error, silent int) bool {
 	mute := errors.As(err, new(Silent))
-	if !mute && !errors.As(err, new(Unready)) {
+	if !mute && !errors.As(err, new(Unready)) && !errors.As(err, new(Unreached)) {
 		return true
 	}
 	if mute && silent < patience {

@@ -234,6 +234,38 @@ func TestKeepsTheSlow(t *testing.T) {
 	}
 }
 
+// TestKeepsTheOnlyOne holds that connections to the only backend outlast two checks
+// that did not reach it, and are cut when none does.
+func TestKeepsTheOnlyOne(t *testing.T) {
+	a := startBackend(t, "a")
+	answers, over := make(chan error), make(chan struct{})
+	address, _ := run(t, balancer.Config{Backends: []string{a.address}, Every: 10 * time.Millisecond,
+		Check: func(context.Context, string) error {
+			select {
+			case err := <-answers:
+				return err
+			case <-over:
+				return nil
+			}
+		}})
+	t.Cleanup(func() { close(over) })
+	unreached := balancer.Unreached{Cause: context.DeadlineExceeded}
+	answers <- nil
+	toA := reach(t, address, "a")
+	for _, err := range []error{unreached, unreached, nil, unreached, unreached, nil} {
+		answers <- err
+	}
+	if who := say(t, toA); who != "a" {
+		t.Errorf("%q answered over the connection to a, which is the only one", who)
+	}
+	for range 3 {
+		answers <- unreached
+	}
+	if _, err := toA.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection to a backend that is gone was not cut")
+	}
+}
+
 // TestLastResort holds that with no backend known to be well, each is tried:
 // a check can be wrong.
 func TestLastResort(t *testing.T) {

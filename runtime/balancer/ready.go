@@ -21,6 +21,14 @@ func (e Silent) Error() string { return "no answer: " + e.Cause.Error() }
 
 func (e Silent) Unwrap() error { return e.Cause }
 
+// Unreached says that no connection came about in time: the backend or its node is
+// gone or cut off, or the machine is too busy to connect.
+type Unreached struct{ Cause error }
+
+func (e Unreached) Error() string { return "not reached: " + e.Cause.Error() }
+
+func (e Unreached) Unwrap() error { return e.Cause }
+
 // Ready is a check that asks a kube-apiserver for /readyz, which includes its
 // etcd member: one that is frozen, or cut off from its quorum, still accepts
 // connections but serves nobody.
@@ -44,10 +52,13 @@ func Ready(dial Dial) func(ctx context.Context, backend string) error {
 		resp, err := client.Do(req)
 		if err != nil {
 			client.CloseIdleConnections() // the next check must not wait on a dead one
-			if connected.Load() && ctx.Err() != nil {
+			switch {
+			case ctx.Err() == nil:
+				return err
+			case connected.Load():
 				return Silent{err}
 			}
-			return err
+			return Unreached{err}
 		}
 		if err := resp.Body.Close(); err != nil {
 			return err

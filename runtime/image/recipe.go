@@ -64,11 +64,11 @@ func recipes(name string) []recipe {
 // metricsServerVersion is that of the module in go.mod; a test compares them.
 const metricsServerVersion = "0.9.0"
 
-// WorkbenchProgram is where the image of metrics-server has its program: in a
+// KubeProgram is where the image of metrics-server has its program: in a
 // directory that every node has and that pods of the image mount from it. The
 // program is the node's own, whose text all components share in memory; one more
 // copy would be 100 MB of disk and 30 MB of memory.
-const WorkbenchProgram = "/opt/workbench/bin/workbench"
+const KubeProgram = "/opt/workbench/bin/kube"
 
 // coreDNSVersion is the version of the module in go.mod; a test compares them.
 const coreDNSVersion = "1.15.0"
@@ -155,7 +155,7 @@ func pauseImage(arch string) (Image, error) {
 // metricsServerImage has nothing but a link, whose name makes the node's program
 // play the role.
 func metricsServerImage(arch string) (Image, error) {
-	return smallImage(arch, "metrics-server", layer.Symlink("metrics-server", WorkbenchProgram))
+	return smallImage(arch, "metrics-server", layer.Symlink("metrics-server", KubeProgram))
 }
 
 // smallImage has its files in an uncompressed layer.

@@ -1,25 +1,25 @@
-// Package programs carries the small programs that run on nodes beside the
-// workbench binary: the agent (inits and balancer), containerd's shim and the
-// CNI plugins, all built from source together with it. Nodes start them per pod
-// or keep many of them, where a process of the workbench binary would cost
-// 20 MB of memory and 0.1 s to start each.
+// Package programs carries the programs that run in a lab beside the workbench
+// binary, all built from source together with it. What a Go program links it
+// initializes at each start and keeps in memory: one program for all would cost
+// each of some forty processes 21 MB and 0.14 s. So what runs often or in numbers
+// is by itself: the agent (inits and balancer), containerd's shim and the CNI
+// plugins, etcd, containerd; and the command-line tools, which link most. The
+// components of Kubernetes, which share most of what they link, are one.
 package programs
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 )
 
 //go:embed all:dist
@@ -27,17 +27,25 @@ var embedded embed.FS
 
 // Program is one program and where it comes from.
 type Program struct {
-	Name    string // of the file
-	Package string
-	CNI     bool // a CNI plugin
+	Name       string // of the file
+	Package    string
+	Components []string // what runs it as argv[0] in nodes, beside its name
+	CNI        bool     // a CNI plugin
 }
 
-// All are the programs of a node.
+// All are the programs that the workbench carries.
 func All() []Program {
 	const containerd, cni = "github.com/containerd/containerd/v2/cmd/", "github.com/containernetworking/plugins/plugins/"
 	return []Program{
-		{Name: Agent, Package: "workbench/runtime/agent"},
+		{Name: Kube, Package: "workbench/cmd/kube", Components: []string{
+			"kube-apiserver", "kube-controller-manager", "cloud-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
+		}},
+		{Name: "etcd", Package: "workbench/cmd/etcd"},
+		{Name: "containerd", Package: "workbench/cmd/containerd"},
+		{Name: Agent, Package: "workbench/runtime/agent", Components: []string{"api-balancer"}},
 		{Name: Shim, Package: containerd + Shim},
+		{Name: Kubectl, Package: "k8s.io/kubernetes/cmd/kubectl"},
+		{Name: Etcdctl, Package: "go.etcd.io/etcd/etcdctl/v3"},
 		{Name: "bridge", Package: cni + "main/bridge", CNI: true},
 		{Name: "host-local", Package: cni + "ipam/host-local", CNI: true},
 		{Name: "portmap", Package: cni + "meta/portmap", CNI: true},
@@ -46,31 +54,34 @@ func All() []Program {
 
 // Names of programs that others refer to.
 const (
-	Agent = "agent"
-	Shim  = "containerd-shim-runc-v2"
+	Agent   = "agent"
+	Kube    = "kube"
+	Shim    = "containerd-shim-runc-v2"
+	Kubectl = "kubectl"
+	Etcdctl = "etcdctl"
 )
 
+// Packed is the name of a program's file in the dist directory.
+func (p Program) Packed() string { return p.Name + ".zst" }
+
+// Sum is the name of the file in the dist directory that identifies a build of
+// all programs, so that nobody has to read them through to tell it.
+const Sum = "sum"
+
 // ErrNotBuilt says that this binary was built without the programs.
-var ErrNotBuilt = errors.New("this binary carries no node programs: build it with: go tool task build")
+var ErrNotBuilt = errors.New("this binary carries no programs for a lab: build it with: go tool task build")
 
 // Install unpacks the programs below dir, once for each build of them, and
 // returns the directory that holds them. Several processes may do it at once.
 func Install(dir string) (string, error) {
-	packed := map[string][]byte{}
-	sum := sha256.New()
-	for _, p := range All() {
-		raw, err := embedded.ReadFile("dist/" + p.Name + ".zst")
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", ErrNotBuilt
-		}
-		if err != nil {
-			return "", fmt.Errorf("read program %s: %w", p.Name, err)
-		}
-		packed[p.Name] = raw
-		fmt.Fprintf(sum, "%s %d\n", p.Name, len(raw))
-		sum.Write(raw)
+	sum, err := embedded.ReadFile("dist/" + Sum)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", ErrNotBuilt
 	}
-	target := filepath.Join(dir, hex.EncodeToString(sum.Sum(nil))[:16])
+	if err != nil {
+		return "", fmt.Errorf("read what programs there are: %w", err)
+	}
+	target := filepath.Join(dir, string(sum))
 	if _, err := os.Stat(target); err == nil {
 		return target, nil
 	}
@@ -86,10 +97,18 @@ func Install(dir string) (string, error) {
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return "", fmt.Errorf("install programs: %w", err)
 	}
-	for name, raw := range packed {
-		if err := unpack(filepath.Join(temp, name), raw); err != nil {
-			return "", fmt.Errorf("install program %s: %w", name, err)
-		}
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for _, p := range All() {
+		all.Go(func() error {
+			if err := p.unpack(temp); err != nil {
+				return fmt.Errorf("install program %s: %w", p.Name, err)
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return "", err
 	}
 	if err := os.Rename(temp, target); err != nil {
 		if _, statErr := os.Stat(target); statErr == nil {
@@ -116,28 +135,24 @@ func prune(dir string) {
 	}
 }
 
-func unpack(file string, packed []byte) error {
-	r, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1))
+func (p Program) unpack(dir string) error {
+	packed, err := embedded.Open("dist/" + p.Packed())
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotBuilt
+	}
+	if err != nil {
+		return err
+	}
+	defer packed.Close()
+	r, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	f, err := os.OpenFile(filepath.Join(dir, p.Name), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(f, r)
 	return errors.Join(err, f.Close())
-}
-
-// CNI are the names of the CNI plugins.
-func CNI() []string {
-	var names []string
-	for _, p := range All() {
-		if p.CNI {
-			names = append(names, p.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,16 +13,20 @@ import (
 func TestNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range All() {
-		if seen[p.Name] || p.Package == "" {
-			t.Errorf("program %+v is there twice, or of no package", p)
+		if p.Package == "" {
+			t.Errorf("program %+v is of no package", p)
 		}
-		seen[p.Name] = true
+		for _, name := range append(p.Components, p.Name) {
+			if seen[name] {
+				t.Errorf("%s is there twice", name)
+			}
+			seen[name] = true
+		}
 	}
-	if !seen[Agent] || !seen[Shim] {
-		t.Errorf("programs %v", seen)
-	}
-	if got, want := CNI(), []string{"bridge", "host-local", "portmap"}; !slices.Equal(got, want) {
-		t.Errorf("CNI plugins %v, want %v", got, want)
+	for _, name := range []string{Agent, Kube, Shim, Kubectl, Etcdctl, "etcd", "kube-apiserver", "kubelet", "api-balancer", "portmap"} {
+		if !seen[name] {
+			t.Errorf("nothing is %s", name)
+		}
 	}
 }
 
@@ -54,8 +57,14 @@ func TestInstall(t *testing.T) {
 		t.Errorf("left %v, %v; want the programs alone", entries, err)
 	}
 	out, err := exec.Command(filepath.Join(places[0], Agent)).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "is no role") {
+	if err == nil || !strings.Contains(string(out), "no component of this program") {
 		t.Errorf("the agent without a role says %q, %v", out, err)
+	}
+	kube := exec.Command(filepath.Join(places[0], Kube))
+	kube.Args[0] = "kube-nothing"
+	out, err = kube.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "link to it as one of: cloud-controller-manager, kube-apiserver") {
+		t.Errorf("the program of Kubernetes says %q, %v to a name that it does not know", out, err)
 	}
 	out, err = exec.Command(filepath.Join(places[0], Shim), "-v").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), Shim) {

@@ -3,6 +3,7 @@
 // take, against the same components started bare (package bare).
 //
 //	go run ./test/bench [-workbench bin/workbench] [-runs 3] [-shapes 1+1,3+3] [-o table|json|markdown]
+//	go run ./test/bench -only boot [-runs 5] [-shapes 3+3]
 //	go run ./test/bench -only watch [-watch-rate 2000] [-watch-for 1m]
 //	go run ./test/bench -only pulse [-shapes 3+3] [-window 10s]
 //
@@ -78,15 +79,15 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.timeout, "boot-timeout", 3*time.Minute, "how long one measurement may take")
 	f.BoolVar(&o.bare, "bare", true, "measure the bare starter as well")
 	f.BoolVar(&o.tour, "tour", true, "measure failure recovery as well")
-	f.StringVar(&o.only, "only", "", "watch: only how many changes a lab bears; pulse: only what the pulse costs")
+	f.StringVar(&o.only, "only", "", "boot: only boots, of new labs and bare ones by turns; watch: only how many changes a lab bears; pulse: only what the pulse costs")
 	f.IntVar(&o.watchRate, "watch-rate", 2000, "changes a second")
 	f.IntVar(&o.watchAPI, "watch-api", 100, "how many of them through the API; the others are transactions of etcd")
 	f.DurationVar(&o.watchFor, "watch-for", time.Minute, "how long changes are written")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if !slices.Contains([]string{"", "watch", "pulse"}, o.only) {
-		return o, fmt.Errorf("-only %s: want watch or pulse", o.only)
+	if !slices.Contains([]string{"", "boot", "watch", "pulse"}, o.only) {
+		return o, fmt.Errorf("-only %s: want boot, watch or pulse", o.only)
 	}
 	for one := range strings.SplitSeq(shapes, ",") {
 		var s shape
@@ -128,6 +129,8 @@ func run(args []string) (err error) {
 		defer os.RemoveAll(o.dir)
 	}
 	switch o.only {
+	case "boot":
+		return measureBoots(ctx, o, os.Stdout)
 	case "watch":
 		return measureWatch(ctx, o, os.Stdout)
 	case "pulse":

@@ -19,7 +19,7 @@ func buildLayers(ctx context.Context, work string) (map[string][]byte, error) {
 	}
 	bin := filepath.Join(work, "bin")
 	makers := map[string]func() (files, error){
-		"busybox":          func() (files, error) { return busybox(ctx, work, "busybox") },
+		"busybox":          func() (files, error) { return shell(ctx, work) },
 		"tools":            func() (files, error) { return tools(ctx, work) },
 		"nginx":            func() (files, error) { return nginx(ctx, work) },
 		"agnhost":          func() (files, error) { return agnhost(bin, sources) },
@@ -76,14 +76,28 @@ func busybox(ctx context.Context, work, name string, more ...string) (files, err
 	return content, nil
 }
 
+// shell is what the image busybox has. Tests want variables such as data-1 to reach
+// what "sh" starts, which Debian's BusyBox keeps to itself, and a message of "/bin/sh"
+// that is BusyBox's: the one found by PATH is another.
+func shell(ctx context.Context, work string) (files, error) {
+	content, err := busybox(ctx, work, "busybox", "bash")
+	if err != nil {
+		return nil, err
+	}
+	content.link("usr/local/bin/sh", "/bin/bash")
+	return content, nil
+}
+
 // tools is what agnhost's Dockerfile has from Alpine. The shell is not BusyBox's,
 // which prefers its own commands to those in PATH.
 func tools(ctx context.Context, work string) (files, error) {
 	content, err := busybox(ctx, work, "tools", "bash", "dash", "bind9-dnsutils", "bind9-host", "curl", "netcat-openbsd", "iproute2",
-		"iperf", "iptables", "util-linux", "socat")
+		"iperf", "iptables", "util-linux", "socat", "libc-bin")
 	if err != nil {
 		return nil, err
 	}
+	// A test of image volumes tells by this file that it sees an image based on Alpine.
+	content.file("etc/os-release", 0o644, []byte("NAME=\"Debian in the place of Alpine Linux\"\nID=debian\n"))
 	// Links that the scripts of Debian's packages would make.
 	content.link("bin/sh", "dash")
 	content.link("bin/nc", "nc.openbsd")

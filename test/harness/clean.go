@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,10 +60,14 @@ func (l *Lab) leftovers() []string {
 	found = append(found, changes("link", l.before.Links, after.Links)...)
 	found = append(found, changes("route", l.before.Routes, after.Routes)...)
 	found = append(found, changes("rule", l.before.Rules, after.Rules)...)
-	// What another lab ended just now has PID 1 as its parent for a moment.
-	awaitEnd(l.namespaces(), time.Now().Add(settle))
+	// What another lab ended just now has PID 1 as its parent for a moment. One that
+	// has this only later is none of this lab: the other may have been ended again.
+	was := l.namespaces()
+	awaitEnd(was, time.Now().Add(settle))
 	for _, p := range l.namespaces() {
-		found = append(found, p.String())
+		if slices.ContainsFunc(was, func(q trace) bool { return q.pid == p.pid }) {
+			found = append(found, p.String())
+		}
 	}
 	return found
 }

@@ -26,6 +26,9 @@ func (l *Lab) args(args []string) []string {
 	return append([]string{"--state-dir", l.State, "--name", l.Name}, args...)
 }
 
+// environ is the environment of the lab's commands.
+func (l *Lab) environ() []string { return append(os.Environ(), l.opts.Env...) }
+
 // Run runs a workbench command on the lab, without a terminal.
 func (l *Lab) Run(args ...string) Result {
 	l.t.Helper()
@@ -39,8 +42,11 @@ func (l *Lab) Input(stdin string, args ...string) Result {
 	defer cancel()
 	var out, errOut bytes.Buffer
 	cmd := exec.CommandContext(ctx, l.bin, l.args(args)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
-	err := cmd.Run()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = strings.NewReader(stdin), &out, &errOut, l.environ()
+	err := open.start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	r := Result{Stdout: out.String(), Stderr: errOut.String(), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -119,9 +125,9 @@ func (l *Lab) begin(files []*os.File, args []string) *Process {
 	p := &Process{
 		cmd: exec.Command(l.bin, l.args(args)...), out: newTranscript(), done: make(chan struct{}), ready: make(chan struct{}),
 	}
-	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = p.out, p.out, files
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles, p.cmd.Env = p.out, p.out, files, l.environ()
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := p.cmd.Start(); err != nil {
+	if err := open.start(p.cmd); err != nil {
 		l.t.Fatalf("workbench %s: %v", strings.Join(args, " "), err)
 	}
 	go func() { defer close(p.done); _ = p.cmd.Wait() }()

@@ -18,10 +18,9 @@ const dumpWidth = 300
 
 // dump logs what helps to understand a failure, once for a lab.
 func (l *Lab) dump() {
-	if *l.dumped {
+	if !l.dumped.CompareAndSwap(false, true) {
 		return
 	}
-	*l.dumped = true
 	l.t.Logf("--- lab %s in %s", l.Name, l.State)
 	l.dumpFile(l.Log(), 60)
 	if r := l.Run("status"); r.Code == 0 {

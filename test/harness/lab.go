@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type Opts struct {
 	State string
 	// Args are further arguments of the first `up`.
 	Args []string
+	// Env is what the lab's commands have in their environment besides this process's.
+	Env []string
 }
 
 // Lab is a lab of the built binary.
@@ -43,8 +46,9 @@ type Lab struct {
 	opts   Opts
 	bin    string
 	before Host
-	dumped *bool // shared by all views of the lab
+	dumped *atomic.Bool // shared by all views of the lab
 	client *api.Client
+	temp   string // directory of the test's own, if the state is there
 }
 
 // New is a lab that is not booted yet. When the test ends, the lab is taken
@@ -54,6 +58,7 @@ func New(t testing.TB, o Opts) *Lab {
 	l := Idle(t, o)
 	require.Lab(t, l.opts.ControlPlanes+l.opts.Workers)
 	l.before = Snapshot(t)
+	open.add(l)
 	t.Cleanup(l.end)
 	return l
 }
@@ -70,10 +75,12 @@ func Idle(t testing.TB, o Opts) *Lab {
 	if o.Name == "" {
 		o.Name = "lab"
 	}
+	temp := ""
 	if o.State == "" {
-		o.State = filepath.Join(t.TempDir(), "state")
+		temp = t.TempDir()
+		o.State = filepath.Join(temp, "state")
 	}
-	l := &Lab{Lab: layout.Lab{State: o.State, Name: o.Name}, t: t, opts: o, bin: Binary(t), dumped: new(bool)}
+	l := &Lab{Lab: layout.Lab{State: o.State, Name: o.Name}, t: t, opts: o, bin: Binary(t), dumped: new(atomic.Bool), temp: temp}
 	l.client = api.NewClient(l.Socket())
 	return l
 }
@@ -100,6 +107,7 @@ func (l *Lab) end() {
 		l.t.Errorf("%s is there after down --purge", l.Dir())
 	}
 	l.AssertClean()
+	open.remove(l)
 }
 
 // shape are the arguments that make the lab.
@@ -243,6 +251,9 @@ func (l *Lab) follow(wanted func(*state.World, event.Event) bool) (*state.World,
 func (l *Lab) Eventually(what string, args ...string) string {
 	l.t.Helper()
 	last := l.Run(args...)
+	if last.Code == 0 {
+		return last.Stdout
+	}
 	_, err := l.follow(func(_ *state.World, e event.Event) bool {
 		if last.Code != 0 && e.Body != nil {
 			last = l.Run(args...)

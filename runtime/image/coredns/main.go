@@ -28,9 +28,11 @@ import (
 	_ "github.com/coredns/coredns/plugin/template"
 
 	"workbench/runtime/image/coredns/tell"
+	"workbench/runtime/memory"
 )
 
 func main() {
+	memory.Keep(memory.Quick)
 	at := slices.Index(dnsserver.Directives, "errors")
 	dnsserver.Directives = slices.Insert(dnsserver.Directives, at, tell.Name)
 	coremain.Run()

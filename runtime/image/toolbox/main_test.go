@@ -86,7 +86,7 @@ func TestScripts(t *testing.T) {
 		"nc":             {`nc -z 127.0.0.1 1; echo $?`, "1\n"},
 		"localhost":      {`nslookup localhost >/dev/null; echo $?; nslookup no.such.invalid 127.0.0.1:1 >/dev/null; echo $?`, "0\n1\n"},
 		"ip":             {`ip -br addr show lo | cut -d' ' -f1; ip link show nonesuch 2>/dev/null; echo $?`, "lo\n1\n"},
-		"ps":             {`ps | grep -c '[s]h -c ps'`, "1\n"},
+		"ps":             {`ps > list; grep -c '[s]h -c ps' list; rm list`, "1\n"}, // in a pipe, what becomes grep is a shell yet
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := shell(t, path, t.TempDir(), test.script)

@@ -1,4 +1,6 @@
-package component
+// Package etcd is the entry point of an etcd member, with taps on its Raft log,
+// its messages and its spans.
+package etcd
 
 import (
 	"context"
@@ -17,15 +19,18 @@ import (
 	runtimenode "workbench/runtime/node"
 )
 
-// runEtcd runs one etcd member, as etcd's own command does
+// Role is etcd's name as argv[0] and as a component of a node.
+const Role = "etcd"
+
+// Run runs one member with etcd's own flags until it ends, as etcd's own command does
 // (server/etcdmain/etcd.go), with the Raft tap in its logger.
-func runEtcd(args []string) error {
-	cfg, taps, err := etcdConfig(args)
+func Run(args []string) error {
+	cfg, taps, err := config(args)
 	if err != nil {
 		return err
 	}
 	pipe := tap.Inherited()
-	if err := span.Serve(&span.Sink{Node: cfg.Name, Component: "etcd", Emit: pipe.Emit}, runtimenode.SpanSocket("etcd")); err != nil {
+	if err := span.Serve(&span.Sink{Node: cfg.Name, Component: Role, Emit: pipe.Emit}, runtimenode.SpanSocket(Role)); err != nil {
 		fmt.Fprintf(os.Stderr, "etcd: %v\n", err) // it runs untraced
 	}
 	tap := raft.NewTap(cfg.Name, pipe)
@@ -37,17 +42,23 @@ func runEtcd(args []string) error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	between := &peers{}
 	if taps.messages {
-		closeRelay, err := relayPeers(cfg, tap)
-		if err != nil {
+		if between, err = relayPeers(cfg, tap); err != nil {
 			return fmt.Errorf("start member %s: %w", cfg.Name, err)
 		}
-		defer closeRelay()
+		defer between.close()
 	}
 	server, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start member %s: %w", cfg.Name, err)
 	}
+	refuse, err := between.serve()
+	if err != nil {
+		server.Close()
+		return fmt.Errorf("start member %s: %w", cfg.Name, err)
+	}
+	defer refuse()
 	sampling := make(chan struct{})
 	go func() { defer close(sampling); tap.Sample(ctx, server.Server, taps.log) }()
 	select {
@@ -68,9 +79,9 @@ type taps struct {
 	log      bool // reads the write-ahead log and the disk's latencies
 }
 
-// etcdConfig parses etcd's own flags. The ones that embed registers but does
+// config parses etcd's own flags. The ones that embed registers but does
 // not read back are read here, as server/etcdmain/config.go does.
-func etcdConfig(args []string) (*embed.Config, taps, error) {
+func config(args []string) (*embed.Config, taps, error) {
 	var on taps
 	cfg := embed.NewConfig()
 	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
