@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"workbench/runtime/namespace"
 )
 
 // trace says why a process counts as one of the lab.
@@ -69,14 +71,10 @@ func (l *Lab) owns(pid int) string {
 			return link + " is " + to
 		}
 	}
-	if raw, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil {
-		args := strings.Split(string(raw), "\x00")
-		if i := slices.Index(args, "--name"); i >= 0 && slices.Contains(args, l.State) && args[i+1] == l.Name {
-			return "it is " + strings.Join(args, " ")
-		}
-		if strings.Contains(string(raw), l.Dir()) {
-			return "it is " + strings.Join(args, " ")
-		}
+	args := arguments(pid)
+	line := strings.Join(args, " ")
+	if i := slices.Index(args, "--name"); i >= 0 && slices.Contains(args, l.State) && args[i+1] == l.Name || strings.Contains(line, l.Dir()) {
+		return "it is " + line
 	}
 	for file, mark := range map[string]string{
 		"environ":   l.Dir() + "/",
@@ -107,16 +105,16 @@ func awaitEnd(found []trace, deadline time.Time) {
 	}
 }
 
-// Supervisor is the PID of the lab's supervisor.
+// Supervisor is the PID of the lab's supervisor. What it forks looks like it until
+// that becomes another program.
 func (l *Lab) Supervisor() int {
 	l.t.Helper()
-	for _, pid := range pids() {
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil {
-			continue
-		}
-		args := strings.Split(string(raw), "\x00")
-		if slices.Contains(args, "supervisor") && slices.Contains(args, l.State) && slices.Contains(args, l.Name) {
+	alike := slices.DeleteFunc(pids(), func(pid int) bool {
+		args := arguments(pid)
+		return !slices.Contains(args, "supervisor") || !slices.Contains(args, l.State) || !slices.Contains(args, l.Name)
+	})
+	for _, pid := range alike {
+		if !slices.Contains(alike, parent(pid)) {
 			return pid
 		}
 	}
@@ -124,16 +122,23 @@ func (l *Lab) Supervisor() int {
 	return 0
 }
 
-// Init is the PID of the lab's init, the child of its supervisor.
+// Init is the PID of the lab's init, a child of its supervisor.
 func (l *Lab) Init(supervisor int) int {
 	l.t.Helper()
 	for _, pid := range pids() {
-		if parent(pid) == supervisor && !dead(pid) {
+		if args := arguments(pid); args[0] == namespace.LabInitRole && parent(pid) == supervisor && !dead(pid) {
 			return pid
 		}
 	}
-	l.t.Fatalf("supervisor %d has no child", supervisor)
+	l.t.Fatalf("supervisor %d has no %s", supervisor, namespace.LabInitRole)
 	return 0
+}
+
+// arguments are those that a process was started with, at least an empty one: its
+// end has none.
+func arguments(pid int) []string {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.Split(string(raw), "\x00")
 }
 
 // parent is the PID of a process's parent; 0 if it has none.
