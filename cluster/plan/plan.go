@@ -162,6 +162,8 @@ func (b builder) node(n spec.Node) Node {
 // use. A node shares the machine with all others: with a thread for every
 // processor in each of two dozen processes, two processors spend a fifth of a
 // boot on handing work between threads and on collecting garbage in parallel.
+// kube-apiserver has threads for all of them: while the first one starts, all else
+// waits for it.
 func (b builder) boundThreads(n Node) {
 	if b.cpus == 0 {
 		return
@@ -172,7 +174,11 @@ func (b builder) boundThreads(n Node) {
 	}
 	for i := range n.Components {
 		c := &n.Components[i]
-		c.Env = append(c.Env, fmt.Sprint("GOMAXPROCS=", max(1, most/2)))
+		threads := max(1, most/2)
+		if c.Name == "kube-apiserver" {
+			threads = most
+		}
+		c.Env = append(c.Env, fmt.Sprint("GOMAXPROCS=", threads))
 	}
 }
 

@@ -87,12 +87,12 @@ func steps(nodes []Node, addons spec.Addons) []Step {
 				s.After = append(s.After, n.Name+"/kube-controller-manager")
 			case "containerd":
 				s.After = append(s.After, n.Name+"/store")
+			// What asks the API may start before it answers: the balancer holds its
+			// connections until then.
 			case "kubelet":
 				s.After = append(s.After, n.Name+"/containerd", n.Name+"/api-balancer")
-				s.AfterAny = apiservers
 			case "kube-proxy":
 				s.After = append(s.After, n.Name+"/api-balancer")
-				s.AfterAny = apiservers
 			}
 			out = append(out, s)
 		}

@@ -31,7 +31,10 @@ type Config struct {
 	// only then or when it repeats.
 	Check func(ctx context.Context, backend string) error
 	Every time.Duration // between checks of one backend
-	Log   *slog.Logger
+	// Hold is how long clients that come before any backend has served yet are kept
+	// waiting for the first. One that is refused comes again later and later.
+	Hold time.Duration
+	Log  *slog.Logger
 }
 
 func (c Config) validate() error {
@@ -62,6 +65,8 @@ type Balancer struct {
 	cfg     Config
 	next    atomic.Uint64
 	changed chan struct{} // the backends are others now; buffered
+	served  chan struct{} // closed once a backend was healthy
+	serve   func()        // closes it
 
 	mu       sync.Mutex // guards what follows
 	backends []*backend
@@ -78,7 +83,8 @@ func New(cfg Config) (*Balancer, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Balancer{cfg: cfg, changed: make(chan struct{}, 1)}
+	b := &Balancer{cfg: cfg, changed: make(chan struct{}, 1), served: make(chan struct{})}
+	b.serve = sync.OnceFunc(func() { close(b.served) })
 	b.Set(cfg.Backends)
 	return b, nil
 }
@@ -171,8 +177,6 @@ func (b *Balancer) Run(ctx context.Context) error {
 
 // watch keeps a backend's health current.
 func (b *Balancer) watch(ctx context.Context, one *backend) {
-	tick := time.NewTicker(b.cfg.Every)
-	defer tick.Stop()
 	silent, unreached := 0, 0 // checks in a row
 	for {
 		err := b.check(ctx, one.address)
@@ -181,6 +185,7 @@ func (b *Balancer) watch(ctx context.Context, one *backend) {
 		}
 		if was := one.healthy.Swap(err == nil); was != (err == nil) {
 			b.cfg.Log.Info("backend changed", "backend", one.address, "healthy", err == nil, "cause", err)
+			b.serve() // what was unhealthy at first has become healthy
 		}
 		silent, unreached = silent+1, unreached+1
 		if !errors.As(err, new(Silent)) {
@@ -195,9 +200,30 @@ func (b *Balancer) watch(ctx context.Context, one *backend) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(b.pace()):
 		}
 	}
+}
+
+// held tells whether clients wait for a first backend.
+func (b *Balancer) held() bool {
+	select {
+	case <-b.served:
+		return false
+	default:
+		return b.cfg.Hold > 0
+	}
+}
+
+// eager is how much more often backends are checked while clients are held.
+const eager = 10
+
+// pace is the time between checks.
+func (b *Balancer) pace() time.Duration {
+	if b.held() {
+		return b.cfg.Every / eager
+	}
+	return b.cfg.Every
 }
 
 // patience is how many checks in a row a backend may leave without an answer
@@ -242,6 +268,14 @@ const dialTimeout = time.Second
 // ones first, the others as a last resort.
 func (b *Balancer) forward(ctx context.Context, client net.Conn) {
 	defer client.Close()
+	if b.held() {
+		select {
+		case <-b.served:
+		case <-time.After(b.cfg.Hold):
+		case <-ctx.Done():
+			return
+		}
+	}
 	start, backends := b.next.Add(1), b.all()
 	for _, wantHealthy := range []bool{true, false} {
 		for i := range backends {

@@ -96,7 +96,12 @@ func (c *checks) rounds(addresses ...string) {
 	}
 }
 
-var errUnwell = errors.New("not well")
+// A backend that is not well loses its connections; one that is not ready only if
+// there is another.
+var (
+	errUnwell = errors.New("not well")
+	unready   = balancer.Unready{Status: "500"}
+)
 
 // run runs a balancer until the test ends; stop ends it and waits.
 func run(t *testing.T, cfg balancer.Config) (address string, stop func()) {
@@ -270,12 +275,12 @@ func TestKeepsTheOnlyOne(t *testing.T) {
 // a check can be wrong.
 func TestLastResort(t *testing.T) {
 	gone := startBackend(t, "gone")
-	gone.close()
 	b := startBackend(t, "b")
 	health := &checks{}
-	health.set(gone.address, errUnwell)
-	health.set(b.address, errUnwell)
+	health.set(gone.address, unready)
+	health.set(b.address, unready)
 	address, _ := run(t, balancer.Config{Backends: []string{gone.address, b.address}, Every: time.Hour, Check: health.check})
+	gone.close() // its address is nobody else's: the balancer has one
 	for range 4 {
 		if who := ask(t, address); who != "b" {
 			t.Errorf("%q answered, want b", who)
@@ -284,6 +289,45 @@ func TestLastResort(t *testing.T) {
 	b.close()
 	if who := ask(t, address); who != "" {
 		t.Errorf("%q answered when nobody can", who)
+	}
+}
+
+// TestHolds holds that who comes before any backend has served waits for the first,
+// and after that for none.
+func TestHolds(t *testing.T) {
+	a := startBackend(t, "a")
+	health := &checks{asked: make(chan string), over: make(chan struct{})}
+	defer close(health.over)
+	health.set(a.address, unready)
+	address, _ := run(t, balancer.Config{Backends: []string{a.address}, Every: 50 * time.Millisecond, Check: health.check, Hold: time.Hour})
+	answer := make(chan string, 1)
+	go func() { answer <- ask(t, address) }()
+	health.rounds(a.address)
+	select {
+	case who := <-answer:
+		t.Errorf("%q answered before it was well", who)
+	default:
+	}
+	health.set(a.address, nil)
+	health.rounds(a.address)
+	if who := <-answer; who != "a" {
+		t.Errorf("%q answered, want a", who)
+	}
+	health.set(a.address, unready)
+	health.rounds(a.address)
+	if who := ask(t, address); who != "a" {
+		t.Errorf("%q answered as the last resort, want a", who)
+	}
+}
+
+// TestHoldsNoLonger holds that who waited as long as it was to, without any backend
+// that serves, is sent to one that does not.
+func TestHoldsNoLonger(t *testing.T) {
+	a := startBackend(t, "a")
+	unwell := func(context.Context, string) error { return unready }
+	address, _ := run(t, balancer.Config{Backends: []string{a.address}, Every: time.Hour, Check: unwell, Hold: time.Millisecond})
+	if who := ask(t, address); who != "a" {
+		t.Errorf("%q answered, want a", who)
 	}
 }
 

@@ -22,6 +22,7 @@ func Main(args []string) error {
 	listen := flags.String("listen", "127.0.0.1:6443", "address to serve on")
 	backends := flags.String("backends", "", "addresses of the API servers, comma-separated")
 	every := flags.Duration("check-interval", time.Second, "time between health checks of one backend")
+	hold := flags.Duration("hold", 10*time.Second, "how long clients wait for a first backend that serves")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func Main(args []string) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	b, err := New(Config{
-		Listener: listener, Backends: strings.Split(*backends, ","), Every: *every,
+		Listener: listener, Backends: strings.Split(*backends, ","), Every: *every, Hold: *hold,
 		Check: Ready(new(net.Dialer).DialContext),
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
