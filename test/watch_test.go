@@ -19,7 +19,8 @@ import (
 // a Secret is in the journal.
 func testWatch(t *testing.T, lab *harness.Lab) {
 	lab.Kubectl("create", "namespace", "watched")
-	t.Cleanup(func() { lab.Kubectl("delete", "namespace", "watched", "--wait=false") })
+	// What is left of it would be in what the next test breaks.
+	t.Cleanup(func() { lab.Kubectl("delete", "namespace", "watched", "--timeout=2m") })
 	together(t, lab, part{"Scale", testScaleChain}, part{"CustomResources", testCustomResource}, part{"Secrets", testSecretsStay})
 	together(t, lab, part{"Failover", testWatchFailover})
 	together(t, lab, part{"Compaction", testWatchCompaction})
