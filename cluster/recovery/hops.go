@@ -151,12 +151,18 @@ func (r *Report) expectPods(lab *Lab, add func(name string, of int, what, waits 
 		add(Evicted, n, count(n, "pod")+what, waits)
 	}
 	if replaced > 0 {
-		what := count(replaced, "replacement")
-		add(Created, replaced, what+" created", "the workloads' controllers")
-		add(Bound, replaced, what+" bound", "the scheduler")
-		add(Started, replaced, what+" started", "kubelets")
-		add(Ready, replaced, what+" ready", "readiness probes")
+		for _, step := range replacement {
+			add(step.hop, replaced, count(replaced, "replacement")+step.what, step.waits)
+		}
 	}
+}
+
+// replacement is the way of pods that replace others, and what each step waits for.
+var replacement = []struct{ hop, what, waits string }{
+	{Created, " created", "the workloads' controllers"},
+	{Bound, " bound", "the scheduler"},
+	{Started, " started", "kubelets"},
+	{Ready, " ready", "readiness probes"},
 }
 
 // hop is the hop of that name; a new one, that nobody expected, if there is none.

@@ -68,6 +68,10 @@ type Service struct {
 	// Dead are the addresses lost, Want is how many are ready again in the end.
 	Dead []string `json:"dead"`
 	Want int      `json:"want"`
+	// From are the workloads whose pods it lost.
+	From []string `json:"from,omitempty"`
+	// Forsaken says that one of these is deleted: it is not whole again.
+	Forsaken bool `json:"forsaken,omitempty"`
 	// Ruled says that nodes had rules for it.
 	Ruled bool `json:"ruled,omitempty"`
 }
@@ -194,9 +198,9 @@ func (w *Work) services(f event.FaultInjected, lab *Lab, hit func(name, componen
 			gone[lab.node(name).IP] = true
 		}
 	}
-	pods, replaced := map[string]bool{}, map[string]bool{}
+	pods, replaced := map[string]string{}, map[string]bool{}
 	for _, p := range w.Pods {
-		pods[p.Key] = true
+		pods[p.Key] = p.Workload
 		replaced[p.Key] = p.Workload != "" || slices.Contains(f.Pods, p.Key)
 	}
 	found := map[string]bool{}
@@ -211,11 +215,15 @@ func (w *Work) services(f event.FaultInjected, lab *Lab, hit func(name, componen
 				pod, _, _ = strings.Cut(key, "/")
 				pod += "/" + e.Pod
 			}
-			lost := slices.Contains(w.Silent, e.Node) || gone[e.Address] || pods[pod]
+			from, away := pods[pod]
+			lost := slices.Contains(w.Silent, e.Node) || gone[e.Address] || away
 			switch {
 			case !e.Ready:
 			case lost:
 				s.Dead = append(s.Dead, e.Address)
+				if from != "" && !slices.Contains(s.From, from) {
+					s.From = append(s.From, from)
+				}
 				if replaced[pod] {
 					s.Want++
 				}

@@ -118,7 +118,7 @@ func (r *Report) services(e event.Event, lab *Lab) {
 			r.mark(sight{hop: EndpointsOut, key: s.Key, e: e, evidence: ev, certain: true})
 		}
 		out := slices.Contains(w.Seen[EndpointsOut], s.Key)
-		if out && len(ready) >= s.Want && r.awaits(Endpoints) {
+		if out && !s.Forsaken && len(ready) >= s.Want && r.awaits(Endpoints) {
 			r.mark(sight{hop: Endpoints, key: s.Key, e: e, evidence: ev, certain: true})
 		}
 	}

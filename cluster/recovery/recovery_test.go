@@ -123,6 +123,77 @@ func TestUndoneBefore(t *testing.T) {
 	}
 }
 
+// TestDeletedMeanwhile holds that nobody waits for the replacements of a workload, or
+// the endpoints of a Service, that is deleted while the fault is on, and that what is
+// left is waited for.
+func TestDeletedMeanwhile(t *testing.T) {
+	pod := func(name, uid, node string) *event.KubePod {
+		return &event.KubePod{Meta: event.Meta{
+			Namespace: "default", Name: name + "-7c-" + uid, UID: uid, Owner: "ReplicaSet/" + name + "-7c",
+			Labels: map[string]string{"pod-template-hash": "7c"},
+		}, Node: node, Ready: true}
+	}
+	slice := func(name string, pods ...*event.KubePod) *event.KubeEndpointSlice {
+		s := &event.KubeEndpointSlice{Meta: event.Meta{Namespace: "default", Name: name}, Service: name}
+		for _, p := range pods {
+			s.Endpoints = append(s.Endpoints, event.KubeEndpoint{Address: "10.0.0." + p.UID, Ready: true, Node: p.Node, Pod: p.Name})
+		}
+		return s
+	}
+	web1, web2, api, late := pod("web", "1", "w1"), pod("web", "2", "w1"), pod("api", "3", "w1"), pod("api", "4", "w2")
+	late.Created, late.Containers = start.Add(5*time.Second), []event.KubeContainer{{State: "running"}}
+	for name, c := range map[string]struct {
+		service string // what is deleted besides Deployment web
+		moot    string
+	}{
+		"a workload":               {"", ""},
+		"a workload and a Service": {"web", ""},
+		"all Services":             {"api", "Service default/api was deleted"},
+	} {
+		var all Reports
+		l, seq := lab(), uint64(0)
+		l.Pods = map[string]*event.KubePod{"default/" + web1.Name: web1, "default/" + web2.Name: web2, "default/" + api.Name: api}
+		l.Slices = map[string]*event.KubeEndpointSlice{"default/web": slice("web", web1, web2), "default/api": slice("api", api)}
+		at := func(after time.Duration, body event.Body) {
+			seq++
+			all.Apply(event.Event{Seq: seq, Time: start.Add(after), Body: body}, l)
+		}
+		at(0, event.FaultInjected{ID: "f1", Kind: "kill", Text: "kill w1", Nodes: []string{"w1"}})
+		at(10*time.Millisecond, event.NodeState{Node: "w1", State: event.NodeKilled})
+		at(time.Second, event.KubeNode{Meta: event.Meta{Name: "w1"}, Ready: "Unknown", Taints: []event.Taint{{Key: unreachable, Effect: "NoExecute"}}})
+		for _, p := range []*event.KubePod{web1, web2, api} {
+			gone := *p
+			gone.Deleting, gone.Ready = start.Add(2*time.Second), false
+			at(2*time.Second, gone)
+		}
+		at(3*time.Second, event.KubeDeleted{Kind: "Deployment", Meta: event.Meta{Namespace: "default", Name: "web"}})
+		r := all.Find("f1")
+		if h := r.Hop(Created); h.Of != 1 || h.What != "1 replacement created" || !h.Pending() {
+			t.Errorf("%s: after a workload is deleted the others' are %+v", name, h)
+		}
+		l.Slices["default/web"], l.Slices["default/api"] = slice("web"), slice("api")
+		at(4*time.Second, *l.Slices["default/web"])
+		at(4*time.Second, *l.Slices["default/api"])
+		if c.service != "" {
+			delete(l.Slices, "default/"+c.service)
+			at(4500*time.Millisecond, event.KubeDeleted{Kind: "Service", Meta: event.Meta{Namespace: "default", Name: c.service}})
+		}
+		at(5*time.Second, *late)
+		at(9*time.Second, event.Probe{Target: "api-read", OK: true})
+		if h := r.Hop(Endpoints); h.Pending() != (c.moot == "") || h.Moot != c.moot || r.Recovered.IsZero() != (c.moot == "") {
+			t.Errorf("%s: endpoints are %+v, recovered %v", name, h, r.Recovered)
+		}
+		if c.moot == "" {
+			l.Slices["default/api"] = slice("api", late)
+			at(11*time.Second, *l.Slices["default/api"])
+			at(20*time.Second, event.Probe{Target: "api-read", OK: true})
+			if r.Recovered != start.Add(11*time.Second) {
+				t.Errorf("%s: recovered %v: %+v", name, r.Recovered, r.Hops)
+			}
+		}
+	}
+}
+
 // TestFailedFault holds that a fault that could not be made is not followed, and
 // that one without consequences is told so.
 func TestFailedFault(t *testing.T) {

@@ -46,6 +46,7 @@ func (r *Report) see(e event.Event, lab *Lab) {
 		if b.Kind == "Pod" {
 			r.removed(e, func(p Pod) bool { return p.Key == b.Key() && (b.UID == "" || b.UID == p.UID) })
 		}
+		r.deleted(e, b.Kind, b.Key())
 		r.services(e, lab)
 	case event.KubeSynced:
 		if b.Kind == "Pod" {
