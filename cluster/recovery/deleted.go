@@ -2,7 +2,6 @@ package recovery
 
 import (
 	"slices"
-	"strings"
 
 	"workbench/cluster/event"
 )
@@ -48,14 +47,8 @@ func (r *Report) withoutWorkload(e event.Event, workload string, ev Evidence) {
 		return
 	}
 	for _, step := range replacement {
-		taken := 0
-		for _, key := range w.Seen[step.hop] {
-			if strings.HasPrefix(key, workload+" ") {
-				taken++
-			}
-		}
 		if h := r.Hop(step.hop); h != nil && h.Pending() {
-			r.without(e, step.hop, quota-taken, ev)
+			r.without(e, step.hop, quota-w.taken(step.hop, workload), ev)
 			h.What = count(h.Of, "replacement") + step.what
 		}
 	}

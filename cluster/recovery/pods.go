@@ -52,16 +52,21 @@ func (r *Report) replacement(e event.Event, b event.KubePod, name string, ev Evi
 		hop  string
 		true bool
 	}{{Created, true}, {Bound, b.Node != ""}, {Started, running}, {Ready, b.Ready}} {
-		taken := 0
-		for _, key := range r.Work.Seen[s.hop] {
-			if strings.HasPrefix(key, name+" ") {
-				taken++
-			}
-		}
-		if s.true && taken < quota && r.awaits(s.hop) {
+		if s.true && r.Work.taken(s.hop, name) < quota && r.awaits(s.hop) {
 			r.mark(sight{hop: s.hop, key: name + " " + b.UID, e: e, evidence: ev, certain: true})
 		}
 	}
+}
+
+// taken is how many replacements a workload has at a hop.
+func (w *Work) taken(hop, workload string) int {
+	n := 0
+	for _, key := range w.Seen[hop] {
+		if strings.HasPrefix(key, workload+" ") {
+			n++
+		}
+	}
+	return n
 }
 
 // again follows a pod that is to start again by itself.

@@ -177,6 +177,9 @@ func (b *Balancer) Run(ctx context.Context) error {
 
 // watch keeps a backend's health current.
 func (b *Balancer) watch(ctx context.Context, one *backend) {
+	every := b.pace()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	silent, unreached := 0, 0 // checks in a row
 	for {
 		err := b.check(ctx, one.address)
@@ -197,10 +200,14 @@ func (b *Balancer) watch(ctx context.Context, one *backend) {
 		if err != nil && (unreached >= gone || b.hopeless(one, err, silent)) {
 			one.cut()
 		}
+		if now := b.pace(); now != every {
+			every = now
+			tick.Reset(now)
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(b.pace()):
+		case <-tick.C:
 		}
 	}
 }
